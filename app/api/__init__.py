@@ -1,0 +1,16 @@
+"""JSON for programs: one module a noun. Nothing here decides anything; it translates."""
+
+from __future__ import annotations
+
+from flask_openapi import OpenAPI
+
+from app.api import health, keys, messages, models, session, threads, users
+
+
+def register(app: OpenAPI) -> None:
+    """Add every route."""
+    for module in (users, session, keys, messages, threads, models):
+        app.register_api(module.routes)
+    app.register_blueprint(health.routes)
+    # The document stands where API clients look for it, beside the page that shows it.
+    app.add_url_rule("/api/openapi.json", "openapi_document", lambda: app.api_doc)

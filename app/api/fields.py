@@ -1,0 +1,72 @@
+"""The kinds of values that requests are made of."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+
+from app.text import clean, clean_all
+
+MAX_METADATA_BYTES = 16_000
+
+
+def _small(value: dict[str, Any]) -> dict[str, Any]:
+    if len(repr(value)) > MAX_METADATA_BYTES:
+        raise ValueError(f"must be at most {MAX_METADATA_BYTES} characters as JSON")
+    return value
+
+
+def _spoken(value: str) -> str:
+    if not value.strip():
+        raise ValueError("must not be empty or only white space")
+    return value
+
+
+Text = Annotated[str, AfterValidator(clean)]
+SpokenText = Annotated[str, AfterValidator(clean), AfterValidator(_spoken)]
+Title = Annotated[str, AfterValidator(clean), AfterValidator(_spoken), StringConstraints(max_length=200)]
+Instructions = Annotated[str, AfterValidator(clean), StringConstraints(max_length=20_000)]
+ModelId = Annotated[str, AfterValidator(clean), StringConstraints(max_length=200)]
+Metadata = Annotated[dict[str, Any], AfterValidator(clean_all), AfterValidator(_small)]
+Temperature = Annotated[float, Field(ge=0, le=2, allow_inf_nan=False)]
+OutputTokens = Annotated[int, Field(ge=1, le=1_000_000)]
+ContextTokens = Annotated[int, Field(ge=256, le=10_000_000)]
+
+
+class Body(BaseModel):
+    """A request's body: unknown members are refused by name, so that a misspelt one is not silently lost."""
+
+    model_config = ConfigDict(extra="forbid", strict=False)
+
+
+class Listing(BaseModel):
+    """The query of a list."""
+
+    limit: int = Field(50, ge=1, le=200)
+    cursor: str | None = Field(None, max_length=500)
+
+
+class ThreadPath(BaseModel):
+    """The path of something of a thread."""
+
+    thread_id: UUID
+
+
+class MessagePath(BaseModel):
+    """The path of something of a message."""
+
+    message_id: UUID
+
+
+class Chosen(Body):
+    """Parameters of replies, as preferences and thread settings have them; null falls back to the next level."""
+
+    model: ModelId | None = None
+    instructions: Instructions | None = None
+    temperature: Temperature | None = None
+    max_output_tokens: OutputTokens | None = None
+    context_tokens: ContextTokens | None = None
+
+

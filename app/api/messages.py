@@ -1,0 +1,162 @@
+"""/api/messages: posting, polling, following and cancelling."""
+
+from __future__ import annotations
+
+from typing import Literal
+from uuid import UUID
+
+from flask import Response, current_app, g, request
+from pydantic import BaseModel, Field, field_validator
+
+from app.api.answers import accepted, listing, once, respond, sent
+from app.api.blueprint import group
+from app.api.fields import Body, Instructions, Listing, MessagePath, Metadata, ModelId, OutputTokens, SpokenText
+from app.api.fields import Temperature, ThreadPath, Title
+from app.auth import door
+from app.chat import cancelling, following, reading, sending
+from app.chat.following import Ended
+from app.chat.objects import MessageObject, Sent
+from app.chat.sending import Draft
+from app.extensions import limiter, settings
+from app.models import TERMINAL
+from app.stream import sse
+from app.stream.hub import Hub
+
+routes = group("messages", "Post a message, then poll or follow its reply.")
+
+_PARAMETERS = ("model", "instructions", "temperature", "max_output_tokens")
+
+
+class PostToThread(Body):
+    """A message to post; parameters given here hold for its reply alone."""
+
+    content: SpokenText
+    title: Title | None = None
+    model: ModelId | None = None
+    instructions: Instructions | None = None
+    temperature: Temperature | None = None
+    max_output_tokens: OutputTokens | None = None
+    metadata: Metadata = Field(default_factory=dict)
+    busy: Literal["enqueue"] = Field("enqueue", description="What to do while an earlier reply is being written: wait.")
+
+    @field_validator("content")
+    @classmethod
+    def _within_limit(cls, value: str) -> str:
+        limit = settings().max_content_chars
+        if len(value) > limit:
+            raise ValueError(f"must be at most {limit} characters, has {len(value)}")
+        return value
+
+
+class PostMessage(PostToThread):
+    """A message to post; without `thread_id` a thread is made."""
+
+    thread_id: UUID | None = None
+
+
+class Polling(BaseModel):
+    """How to poll."""
+
+    wait: float = Field(0, ge=0, le=60, allow_inf_nan=False, description="Seconds to wait for the reply's end.")
+
+
+class Resuming(BaseModel):
+    """Where to resume."""
+
+    after: str | None = Field(None, description="The cursor after which to go on; Last-Event-ID says the same.")
+
+
+class PathListing(Listing):
+    """Which messages of a thread."""
+
+    all: bool = Field(False, description="The whole tree, siblings included, instead of the active path.")
+
+
+class MessageList(BaseModel):
+    """A page of messages, oldest first."""
+
+    data: list[MessageObject]
+    next_cursor: str | None
+
+
+def _poster() -> str:
+    return str(door.who().user_id)
+
+
+posts = limiter.shared_limit(lambda: f"{settings().posts_per_minute}/minute", scope="posts", key_func=_poster)
+
+
+@routes.post("/messages", summary="Post a message", responses={202: Sent})
+@posts
+def create_message(body: PostMessage) -> Response:
+    """Accept a message; the reply is written in the background and found at Location."""
+    return _post(body, body.thread_id)
+
+
+@routes.post("/threads/<uuid:thread_id>/messages", summary="Post a message to a thread", responses={202: Sent})
+@posts
+def create_message_in_thread(path: ThreadPath, body: PostToThread) -> Response:
+    """The same, to a given thread."""
+    return _post(body, path.thread_id)
+
+
+@routes.get("/threads/<uuid:thread_id>/messages", summary="List messages", responses={200: MessageList})
+def list_messages(path: ThreadPath, query: PathListing) -> Response:
+    """The active path or, with `all`, the whole tree; oldest first. A path's next page is the one before it."""
+    read = reading.tree if query.all else reading.path
+    return listing(read(door.who().user_id, path.thread_id, limit=query.limit, cursor=query.cursor))
+
+
+@routes.get("/messages/<uuid:message_id>", summary="Read or poll a message", responses={200: MessageObject})
+def read_message(path: MessagePath, query: Polling) -> Response:
+    """The message with its text so far; with `wait`, once its reply has ended or needs somebody."""
+    who = door.who()
+    message = reading.get(who.user_id, path.message_id)
+    if query.wait and message.status not in TERMINAL:
+        message = following.wait(_hub(), who.user_id, who.credential, path.message_id, query.wait)
+    response = respond(message)
+    response.add_etag()
+    return response.make_conditional(request)
+
+
+@routes.post("/messages/<uuid:message_id>/cancel", summary="Cancel a reply", responses={200: MessageObject, 202: MessageObject})
+def cancel_message(path: MessagePath) -> Response:
+    """Stop writing; what is written is kept. 202 while its worker has not confirmed. A reply that ended stays as it is."""
+    message = cancelling.cancel(door.who().user_id, path.message_id)
+    return respond(message, 200 if message.status in TERMINAL else 202)
+
+
+@routes.get("/messages/<uuid:message_id>/events", summary="Follow a reply", responses={200: None, 204: None})
+def follow_message(path: MessagePath, query: Resuming) -> Response:
+    """Server-sent events of one reply, closed after its last; 204 for a reader that has that already."""
+    who = door.who()
+    found = following.reply(_hub(), who.user_id, who.credential, path.message_id, _after(query))
+    if not isinstance(found, Ended):
+        return sse.response(found)
+    return sse.response([found.last]) if found.last is not None else Response(status=204)
+
+
+@routes.get("/threads/<uuid:thread_id>/events", summary="Follow a thread", responses={200: None})
+def follow_thread(path: ThreadPath, query: Resuming) -> Response:
+    """Server-sent events of a thread, from a snapshot or a cursor on, until the reader leaves."""
+    who = door.who()
+    return sse.response(following.thread(_hub(), who.user_id, who.credential, path.thread_id, _after(query)))
+
+
+def _post(body: PostToThread, thread_id: UUID | None) -> Response:
+    user_id = door.who().user_id
+    given = body.model_dump(include=set(_PARAMETERS), exclude_none=True)
+    draft = Draft(body.content, thread_id, body.title, given, body.metadata)
+    result = sending.send_message(
+        user_id, draft, request_id=g.get("request_id"), once=once(user_id), render=accepted
+    )
+    return sent(accepted(result))
+
+
+def _after(query: Resuming) -> str | None:
+    return request.headers.get("Last-Event-ID") or query.after
+
+
+def _hub() -> Hub:
+    found: Hub = current_app.extensions["hub"]
+    return found

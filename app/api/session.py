@@ -1,0 +1,57 @@
+"""/api/session, /api/csrf: signing in and out with a cookie."""
+
+from __future__ import annotations
+
+from flask import Response
+from pydantic import BaseModel, Field
+
+from app.api.answers import respond
+from app.api.blueprint import group
+from app.api.fields import Body
+from app.auth import accounts, door
+from app.auth.accounts import UserObject
+from app.extensions import limiter, settings
+
+routes = group("session", "Signing in with a cookie.")
+
+
+class SignIn(Body):
+    """Address and password."""
+
+    email: str = Field(max_length=320)
+    password: str = Field(max_length=200)
+
+
+class SignedIn(BaseModel):
+    """Who is signed in, and the token that changes must carry as X-CSRFToken."""
+
+    user: UserObject
+    csrf_token: str
+
+
+class CsrfToken(BaseModel):
+    """A token for X-CSRFToken."""
+
+    csrf_token: str
+
+
+@routes.post("/session", summary="Sign in", security=[], responses={201: SignedIn})
+@limiter.limit(lambda: f"{settings().sign_ins_per_minute}/minute")
+def create_session(body: SignIn) -> Response:
+    """Sign in; sets the session cookie."""
+    user_id = door.sign_in(body.email, body.password)
+    return respond(SignedIn(user=accounts.get(user_id), csrf_token=door.csrf_token()), 201, "/api/session")
+
+
+@routes.delete("/session", summary="Sign out", responses={204: None})
+def delete_session() -> Response:
+    """Sign out; the cookie is worthless afterwards, on every device it was copied to."""
+    door.who()
+    door.sign_out()
+    return Response(status=204)
+
+
+@routes.get("/csrf", summary="Get a CSRF token", security=[], responses={200: CsrfToken})
+def read_csrf() -> Response:
+    """The token of this browser's session."""
+    return respond(CsrfToken(csrf_token=door.csrf_token()))

@@ -1,0 +1,102 @@
+"""/api/threads: conversations."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from flask import Response
+from pydantic import BaseModel, Field
+
+from app.api.answers import answer, listing, once, respond, sent
+from app.api.blueprint import group
+from app.api.fields import Body, Chosen, Listing, Metadata, ThreadPath, Title
+from app.auth import door
+from app.chat import threads
+from app.chat.idempotency import Answer
+from app.chat.objects import ThreadObject
+from app.chat.threads import Order
+
+routes = group("threads", "Conversations.")
+
+
+class NewThread(Body):
+    """An empty thread."""
+
+    title: Title | None = None
+    metadata: Metadata = Field(default_factory=dict)
+    settings: Chosen = Field(default_factory=Chosen)
+
+
+class ThreadChange(Body):
+    """What may be changed of a thread; what is not sent stays."""
+
+    title: Title | None = None
+    metadata: Metadata | None = None
+    settings: Chosen | None = None
+    archived: bool | None = None
+    active_message_id: UUID | None = None
+
+
+class ThreadListing(Listing):
+    """Which threads, in which order."""
+
+    status: str | None = Field(None, description="Only those whose newest active reply has it, or idle.")
+    archived: bool = False
+    order: Order = "last_activity"
+
+
+class ThreadList(BaseModel):
+    """A page of threads."""
+
+    data: list[ThreadObject]
+    next_cursor: str | None
+
+
+@routes.get("/threads", summary="List threads", responses={200: ThreadList})
+def list_threads(query: ThreadListing) -> Response:
+    """One's own threads, newest first."""
+    return listing(
+        threads.page(
+            door.who().user_id,
+            limit=query.limit,
+            cursor=query.cursor,
+            order=query.order,
+            archived=query.archived,
+            status=query.status,
+        )
+    )
+
+
+@routes.post("/threads", summary="Make a thread", responses={201: ThreadObject})
+def create_thread(body: NewThread) -> Response:
+    """An empty thread, to be posted to later."""
+    user_id = door.who().user_id
+    chosen = body.settings.model_dump(exclude_none=True)
+    created = threads.create(user_id, body.title, body.metadata, chosen, once(user_id), _created)
+    return sent(_created(created))
+
+
+@routes.get("/threads/<uuid:thread_id>", summary="Read a thread", responses={200: ThreadObject})
+def read_thread(path: ThreadPath) -> Response:
+    """One thread with its last message."""
+    return respond(threads.get(door.who().user_id, path.thread_id))
+
+
+@routes.patch("/threads/<uuid:thread_id>", summary="Change a thread", responses={200: ThreadObject})
+def change_thread(path: ThreadPath, body: ThreadChange) -> Response:
+    """Set what is sent, leave the rest."""
+    changes = {name: value for name, value in body.model_dump(exclude_unset=True).items() if value is not None}
+    if body.settings is not None:
+        changes["settings"] = body.settings.model_dump(exclude_none=True)
+    return respond(threads.change(door.who().user_id, path.thread_id, changes))
+
+
+@routes.delete("/threads/<uuid:thread_id>", summary="Delete a thread", responses={204: None})
+def delete_thread(path: ThreadPath) -> Response:
+    """Delete it; what runs in it is cancelled and its streams close."""
+    threads.delete(door.who().user_id, path.thread_id)
+    return Response(status=204)
+
+
+def _created(thread: ThreadObject) -> Answer:
+    return answer(thread, 201, f"/api/threads/{thread.id}")

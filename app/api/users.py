@@ -1,0 +1,65 @@
+"""/api/users, /api/me: accounts."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from flask import Response
+from pydantic import BaseModel, EmailStr, Field, StringConstraints
+
+from app.api.answers import respond
+from app.api.blueprint import group
+from app.api.fields import Body, Chosen, Title
+from app.auth import accounts, door
+from app.auth.accounts import UserObject
+from app.extensions import limiter, settings
+
+routes = group("users", "Accounts and preferences.")
+
+Password = Annotated[str, StringConstraints(min_length=8, max_length=200)]
+
+
+class SignUp(Body):
+    """A new account."""
+
+    email: Annotated[EmailStr, Field(max_length=320)]
+    password: Password
+
+
+class SignedUp(BaseModel):
+    """The account, and its first key, which is shown only here."""
+
+    user: UserObject
+    api_key: str
+
+
+class ProfileChange(Body):
+    """What may be changed of one's own account."""
+
+    name: Title | None = None
+    image: Annotated[str, StringConstraints(max_length=2000, pattern=r"^https://")] | None = None
+    preferences: Chosen | None = None
+
+
+@routes.post("/users", summary="Make an account", security=[], responses={201: SignedUp})
+@limiter.limit(lambda: f"{settings().sign_ins_per_minute}/minute")
+def create_user(body: SignUp) -> Response:
+    """Make an account; the API key is shown once."""
+    door.check_origin()
+    user, key = accounts.sign_up(body.email, body.password)
+    return respond(SignedUp(user=user, api_key=key), 201, "/api/me")
+
+
+@routes.get("/me", summary="Read one's own account", responses={200: UserObject})
+def read_me() -> Response:
+    """The account of whoever asks."""
+    return respond(accounts.get(door.who().user_id))
+
+
+@routes.patch("/me", summary="Change one's own account", responses={200: UserObject})
+def change_me(body: ProfileChange) -> Response:
+    """Set what is sent, leave the rest."""
+    changes = body.model_dump(exclude_unset=True)
+    if changes.get("preferences") is None:
+        changes.pop("preferences", None)
+    return respond(accounts.change(door.who().user_id, changes))

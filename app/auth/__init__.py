@@ -1,0 +1,1 @@
+"""Who is asking: accounts, sessions and keys, and the one place where every door finds the principal."""

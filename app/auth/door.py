@@ -1,0 +1,109 @@
+"""The door of every request: finds its principal and keeps other sites' pages out."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from flask import Flask, g, request
+from flask_login import UserMixin, current_user, login_user, logout_user
+from flask_wtf.csrf import CSRFError, generate_csrf
+
+from app.auth import accounts, principal, sessions
+from app.auth.errors import BadOrigin, Unauthenticated
+from app.auth.principal import Principal
+from app.extensions import csrf, login
+
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+class SignedIn(UserMixin):  # type: ignore[misc]
+    """What Flask-Login keeps: the id of the sign-in, which its row must confirm at each request."""
+
+    def __init__(self, who: Principal) -> None:
+        self.id = str(who.credential_id)
+        self.principal = who
+
+
+def init_app(app: Flask) -> None:
+    """Teach Flask-Login how a sign-in is looked up."""
+    login.init_app(app)
+    login.user_loader(_load)
+
+
+def who() -> Principal:
+    """The request's principal: by its Bearer key, else by its cookie. Raises Unauthenticated or BadOrigin.
+
+    A request with an Authorization header never falls back to the cookie. With the cookie, whatever changes state
+    must carry the CSRF token.
+    """
+    if "principal" not in g:
+        g.principal = _by_header() if "Authorization" in request.headers else _by_cookie()
+    found: Principal = g.principal
+    return found
+
+
+def visitor() -> Principal | None:
+    """The principal of a page's request, or None for somebody who is not signed in."""
+    return current_user.principal if current_user.is_authenticated else None
+
+
+def sign_in(email: str, password: str) -> UUID:
+    """Check address and password and sign the browser in. Raises Unauthenticated or BadOrigin."""
+    check_origin()
+    user_id = accounts.by_password(email, password)
+    begin(user_id)
+    return user_id
+
+
+def begin(user_id: UUID) -> None:
+    """Sign the browser in as `user_id`."""
+    session_id = sessions.begin(user_id, request.remote_addr, request.headers.get("User-Agent"))
+    login_user(SignedIn(Principal(user_id, "session", session_id)))
+
+
+def sign_out() -> None:
+    """End the browser's sign-in, on the server too."""
+    signed_in = visitor()
+    if signed_in is not None:
+        sessions.end(signed_in.credential_id)
+    logout_user()
+
+
+def csrf_token() -> str:
+    """The token that a page or a script sends back as X-CSRFToken."""
+    token: str = generate_csrf()
+    return token
+
+
+def check_origin() -> None:
+    """Refuse a browser's request from another site's page. Raises BadOrigin."""
+    origin = request.headers.get("Origin")
+    if origin is not None and urlsplit(origin).netloc != request.host:
+        raise BadOrigin("This request came from another site's page.")
+
+
+def _load(session_id: str) -> SignedIn | None:
+    found = principal.by_session(session_id)
+    return SignedIn(found) if found is not None else None
+
+
+def _by_header() -> Principal:
+    scheme, _, token = request.headers["Authorization"].partition(" ")
+    found = principal.by_key(token.strip()) if scheme.lower() == "bearer" else None
+    if found is None:
+        raise Unauthenticated("This API key is not valid; send Authorization: Bearer hf_… with one that is.")
+    return found
+
+
+def _by_cookie() -> Principal:
+    found = visitor()
+    if found is None:
+        raise Unauthenticated("Sign in, or send Authorization: Bearer hf_… with an API key.")
+    if request.method not in SAFE_METHODS:
+        check_origin()
+        try:
+            csrf.protect()
+        except CSRFError as error:
+            raise BadOrigin(f"{error.description} Send X-CSRFToken with the token from GET /api/csrf.") from None
+    return found

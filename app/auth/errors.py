@@ -1,0 +1,31 @@
+"""What the door can refuse."""
+
+from __future__ import annotations
+
+
+class AuthError(Exception):
+    """Somebody may not come in; the message says why."""
+
+    code = "unauthenticated"
+
+
+class Unauthenticated(AuthError):
+    """No valid key or session came with the request."""
+
+
+class BadOrigin(AuthError):
+    """A browser sent the request from another site's page, or without its CSRF token."""
+
+    code = "forbidden"
+
+
+class SignupClosed(AuthError):
+    """SIGNUP=closed."""
+
+    code = "signup_closed"
+
+
+class EmailTaken(AuthError):
+    """There is an account with this address."""
+
+    code = "email_taken"

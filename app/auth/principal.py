@@ -1,0 +1,85 @@
+"""The principal of a request: whose it is, and by which credential."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.auth import secrets
+from app.clock import now
+from app.database import reading
+from app.ids import parse_id
+from app.models import ApiKey, LoginSession, User
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """A user, and the key or session that proves it; `credential` is checked again while a stream is open."""
+
+    user_id: UUID
+    kind: Literal["key", "session"]
+    credential_id: UUID
+
+    @property
+    def credential(self) -> str:
+        """The credential's name, e.g. `key:0192…`."""
+        return f"{self.kind}:{self.credential_id}"
+
+
+def by_key(token: str) -> Principal | None:
+    """The owner of a Bearer key, if it is valid."""
+    with reading() as session:
+        row = session.execute(
+            select(ApiKey.id, ApiKey.user_id)
+            .join(User, User.id == ApiKey.user_id)
+            .where(ApiKey.key_hash == secrets.fingerprint(token), ApiKey.revoked_at.is_(None), User.disabled_at.is_(None))
+        ).one_or_none()
+    return Principal(row.user_id, "key", row.id) if row is not None else None
+
+
+def by_session(session_id: str) -> Principal | None:
+    """The owner of a sign-in, if it is valid."""
+    id_ = parse_id(session_id)
+    if id_ is None:
+        return None
+    with reading() as session:
+        owner = _session_owners(session, {id_}).get(id_)
+    return Principal(owner, "session", id_) if owner is not None else None
+
+
+def owners(session: Session, credentials: set[str]) -> Mapping[str, UUID]:
+    """Which of `credentials` are valid now, and whose: two queries for all of them."""
+    ids: dict[str, set[UUID]] = {"key": set(), "session": set()}
+    for credential in credentials:
+        kind, _, id_ = credential.partition(":")
+        ids[kind].add(UUID(id_))
+    found = {f"session:{id_}": owner for id_, owner in _session_owners(session, ids["session"]).items()}
+    if ids["key"]:
+        rows = session.execute(
+            select(ApiKey.id, ApiKey.user_id)
+            .join(User, User.id == ApiKey.user_id)
+            .where(ApiKey.id.in_(ids["key"]), ApiKey.revoked_at.is_(None), User.disabled_at.is_(None))
+        )
+        found |= {f"key:{row.id}": row.user_id for row in rows}
+    return found
+
+
+def _session_owners(session: Session, ids: set[UUID]) -> dict[UUID, UUID]:
+    if not ids:
+        return {}
+    rows = session.execute(
+        select(LoginSession.id, LoginSession.user_id)
+        .join(User, User.id == LoginSession.user_id)
+        .where(
+            LoginSession.id.in_(ids),
+            LoginSession.revoked_at.is_(None),
+            LoginSession.expires_at > now(),
+            User.disabled_at.is_(None),
+        )
+    )
+    return dict(rows.tuples())

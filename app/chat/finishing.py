@@ -1,0 +1,171 @@
+"""The one finaliser: whatever ends a reply, its last transaction and its last event are made here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from uuid import UUID
+
+import structlog
+from redis.exceptions import RedisError
+from sqlalchemy import func, insert, select, update
+from sqlalchemy.orm import Session
+
+from app.chat import assembling, notices, outcome, snapshots
+from app.chat.objects import MessageObject
+from app.chat.outcome import Outcome
+from app.clock import now
+from app.database import reading, transaction
+from app.extensions import redis, settings
+from app.ids import new_id
+from app.jobs import lifecycle, queue
+from app.jobs.claim import Claim
+from app.jobs.reaper import Abandoned
+from app.llm.prices import cost_in_cents
+from app.llm.types import ModelRequest
+from app.models import Job, Message, Status, Step, Thread, ToolCall
+from app.stream import events, log
+
+_TERMINAL_EVENTS = {
+    Status.COMPLETED: events.COMPLETED,
+    Status.FAILED: events.FAILED,
+    Status.CANCELLED: events.CANCELLED,
+}
+
+_DEADLINE = ("deadline_exceeded", "The reply was not finished within its time; ask again or for less.")
+_CRASHED = ("crashed_repeatedly", "The worker writing this reply ended unexpectedly several times; ask again.")
+
+logger = structlog.get_logger(__name__)
+
+
+def finish(claim: Claim, end: Outcome) -> bool:
+    """End the reply that `claim` holds. False when the claim was lost: nothing was written then."""
+    return _end(claim.job_id, claim.attempt, end, claim.claimed_at, lambda s: lifecycle.finish(s, claim, end.status))
+
+
+def deadline_outcome(request: ModelRequest, text: str) -> Outcome:
+    """The end of a reply whose time is up."""
+    return outcome.ended_early(Status.FAILED, request, text, *_DEADLINE)
+
+
+def end_abandoned(abandoned: Abandoned) -> None:
+    """End a job that nobody works on any more, with what its last attempt is known to have written."""
+    text = _known_text(abandoned.job_id)
+    status = Status.CANCELLED if abandoned.why == "cancelled" else Status.FAILED
+    reason = _CRASHED if abandoned.why == "crashed" else _DEADLINE
+    end = outcome.ended_early(status, None, text, *reason)
+    move = lifecycle.end_orphan if abandoned.orphaned else lifecycle.end_unowned
+    _end(
+        abandoned.job_id,
+        abandoned.attempt,
+        end,
+        None,
+        lambda session: move(session, abandoned.job_id, abandoned.attempt, end.status),
+    )
+
+
+def announce(job_id: UUID) -> None:
+    """Send the last event of an ended reply and wake what waited for it; safe to repeat, the log takes only one."""
+    with reading() as session:
+        message_id = session.scalars(select(Message.id).where(Message.job_id == job_id)).one_or_none()
+        message = assembling.message(session, message_id) if message_id is not None else None
+        thread = session.get(Thread, message.thread_id) if message is not None else None
+        shown = assembling.thread(session, thread) if thread is not None else None
+    if message is None or shown is None:
+        return
+    cursor = _append_last(message)
+    if cursor is not None:
+        with transaction() as session:
+            lifecycle.mark_announced(session, job_id)
+            if cursor:
+                session.execute(update(Message).where(Message.id == message.id).values(terminal_cursor=cursor))
+        notices.thread_updated(shown)
+    queue.publish_successors(job_id)
+
+
+def _end(
+    job_id: UUID, attempt: int, end: Outcome, started_at: datetime | None, move: Callable[[Session], bool]
+) -> bool:
+    with transaction() as session:
+        if not move(session):
+            return False
+        _write(session, job_id, attempt, end, started_at)
+    logger.info("reply ended", job_id=str(job_id), attempt=attempt, status=end.status.value, reason=end.finish_reason)
+    announce(job_id)
+    return True
+
+
+def _write(session: Session, job_id: UUID, attempt: int, end: Outcome, started_at: datetime | None) -> None:
+    message = session.scalars(select(Message).where(Message.job_id == job_id)).one()
+    message.content = end.text
+    message.finish_reason = end.finish_reason
+    message.error = end.error
+    message.usage_estimated = end.estimated
+    if end.usage is not None:
+        message.prompt_tokens = end.usage.prompt_tokens
+        message.completion_tokens = end.usage.completion_tokens
+        message.cached_tokens = end.usage.cached_tokens
+        message.reasoning_tokens = end.usage.reasoning_tokens
+        message.cost_in_cents = cost_in_cents(str(message.model_id), end.usage)
+        _record_step(session, message, job_id, attempt, end, started_at)
+    session.flush()
+    session.execute(update(Message).where(Message.id == message.id).values(updated_at=now(), completed_at=now()))
+    session.execute(update(Thread).where(Thread.id == message.thread_id).values(updated_at=now()))
+
+
+def _record_step(
+    session: Session, message: Message, job_id: UUID, attempt: int, end: Outcome, started_at: datetime | None
+) -> None:
+    step_id = new_id()
+    number = session.scalars(select(func.count()).where(Step.job_id == job_id)).one() + 1
+    session.execute(
+        insert(Step).values(
+            id=step_id,
+            job_id=job_id,
+            number=number,
+            attempt=attempt,
+            kind="model",
+            model_id=message.model_id,
+            request_id=end.request_id,
+            text=end.text,
+            finish_reason=end.finish_reason,
+            prompt_tokens=message.prompt_tokens,
+            completion_tokens=message.completion_tokens,
+            started_at=started_at,
+        )
+    )
+    for call in end.tool_calls:
+        session.execute(
+            insert(ToolCall).values(
+                message_id=message.id,
+                step_id=step_id,
+                call_id=call.id,
+                name=call.name,
+                arguments=call.arguments,
+                status="failed",
+                error="No tool of this name was offered.",
+                completed_at=now(),
+            )
+        )
+
+
+def _known_text(job_id: UUID) -> str:
+    """The checkpoint, lengthened by the deltas that the log holds of the same attempt."""
+    with reading() as session:
+        row = session.execute(
+            select(Job.checkpoint, Job.attempt, Job.thread_id, Message.id)
+            .join(Message, Message.job_id == Job.id)
+            .where(Job.id == job_id)
+        ).one()
+    return snapshots.lengthened(row.checkpoint, row.attempt, str(row.thread_id), str(row.id)).text
+
+
+def _append_last(message: MessageObject) -> str | None:
+    """The cursor of the last event; "" when the log holds it already, None when Redis is away."""
+    event = notices.message_event(_TERMINAL_EVENTS[message.status], message)
+    try:
+        [cursor] = log.append(redis(), settings(), [event])
+    except RedisError as error:
+        logger.warning("last event not sent; the reaper will", job_id=str(message.job_id), error=type(error).__name__)
+        return None
+    return cursor if isinstance(cursor, str) else ""

@@ -1,0 +1,231 @@
+"""Following a thread or one reply live: snapshot, the kept log, then what arrives, healed whenever something is missing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from uuid import UUID
+
+from redis.exceptions import RedisError
+from sqlalchemy import select
+
+from app.chat import assembling, reading, snapshots, watching
+from app.chat.errors import NotFound
+from app.chat.objects import MessageObject
+from app.chat.seen import Seen, Verdict
+from app.chat.threads import find
+from app.chat.watching import Sight
+from app.clock import iso
+from app.database import reading as reads
+from app.extensions import redis, settings
+from app.models import TERMINAL, Message, Status
+from app.stream import events, log
+from app.stream.events import Event
+from app.stream.hub import Closed, Hub, Interest, Lagged, Look
+
+_SNAPSHOT_MESSAGES = 50
+
+# An event, or None for a heartbeat.
+Item = Event | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A reply that had ended when its stream was asked for. `last` is None when the reader has that event already."""
+
+    last: Event | None
+
+
+def reply(
+    hub: Hub, user_id: UUID, credential: str, message_id: UUID, after: str | None, until: float | None = None
+) -> Ended | Iterator[Item]:
+    """The stream of one reply, after the cursor `after`, and no longer than `until` on the monotonic clock.
+
+    Raises NotFound before it looks at the cursor.
+    """
+    with reads() as session:
+        message = assembling.message(session, reading.visible(session, user_id, message_id))
+        cursor = session.scalars(select(Message.terminal_cursor).where(Message.id == message_id)).one()
+    if message is None:
+        raise NotFound("message")
+    if message.status in TERMINAL:
+        at_end = after is not None and after in {cursor, events.END_CURSOR}
+        return Ended(None if at_end else watching.last_event(message, cursor))
+    interest = Interest(str(message.thread_id), credential)
+    return _Follower(hub, user_id, interest, str(message_id)).items(after, until)
+
+
+def thread(hub: Hub, user_id: UUID, credential: str, thread_id: UUID, after: str | None) -> Iterator[Item]:
+    """The stream of a thread, after the cursor `after`; it goes on until the reader leaves or loses access."""
+    with reads() as session:
+        find(session, user_id, thread_id)
+    return _Follower(hub, user_id, Interest(str(thread_id), credential), None).items(after)
+
+
+def wait(hub: Hub, user_id: UUID, credential: str, message_id: UUID, seconds: float) -> MessageObject:
+    """The message once it has ended or needs somebody, or as it stands when `seconds` are over."""
+    following = reply(hub, user_id, credential, message_id, None, time.monotonic() + seconds)
+    if not isinstance(following, Ended):
+        for item in following:
+            if item is not None and (item.is_terminal or item.type == events.REQUIRES_ACTION):
+                break
+    return reading.get(user_id, message_id)
+
+
+class _Follower:
+    """One reader's way through a thread's events, or, with `message_id`, through those of one reply."""
+
+    def __init__(self, hub: Hub, user_id: UUID, interest: Interest, message_id: str | None) -> None:
+        self._hub = hub
+        self._user_id = user_id
+        self._interest = interest
+        self._thread_id = interest.thread_id
+        self._message_id = message_id
+        self._seen = Seen()
+        self._missing: set[str] = set()
+
+    def items(self, after: str | None, until: float | None = None) -> Iterator[Item]:
+        """Subscribe, then read, then follow."""
+        every = settings().heartbeat_comment_seconds
+        with self._hub.subscribe(self._interest) as subscription:
+            yield from self._since(after)
+            beat_at = time.monotonic() + every
+            while not self._done() and (until is None or time.monotonic() < until):
+                item = subscription.get(min(beat_at, until or beat_at) - time.monotonic())
+                if isinstance(item, Closed) or (isinstance(item, Look) and self._interest not in item.seen.allowed):
+                    return
+                for event in self._told(item):
+                    yield event
+                    beat_at = time.monotonic() + every
+                if time.monotonic() >= beat_at:
+                    yield None
+                    beat_at = time.monotonic() + every
+
+    def _done(self) -> bool:
+        return self._message_id is not None and self._seen.ended(self._message_id)
+
+    def _told(self, item: Event | Lagged | Closed | Look | None) -> Iterator[Event]:
+        if isinstance(item, Event):
+            yield from self._admit(item)
+        elif isinstance(item, Lagged):
+            yield from self._since(self._seen.cursor)
+        elif isinstance(item, Look):
+            yield from self._looked(item.seen, item.degraded)
+
+    def _since(self, after: str | None) -> Iterator[Event]:
+        """What the log has after the cursor; a snapshot where it does not hold exactly that entry."""
+        entries = self._entries(after) if after is not None else None
+        if entries is None:
+            yield from self._snapshot()
+            return
+        self._seen.cursor = after
+        for event in entries:
+            yield from self._admit(event)
+
+    def _entries(self, after: str) -> list[Event] | None:
+        try:
+            return log.read(redis(), self._thread_id, after)
+        except RedisError:
+            return None
+
+    def _admit(self, event: Event) -> Iterator[Event]:
+        if self._message_id is not None and event.message_id != self._message_id:
+            return
+        verdict = self._seen.judge(event)
+        if verdict is Verdict.SEND:
+            yield event
+        elif verdict is Verdict.GAP:
+            yield from self._heal(str(event.message_id))
+
+    def _looked(self, sight: Sight, degraded: bool) -> Iterator[Event]:
+        """Whatever the live way did not bring: ends, text while Redis is away, and gaps a checkpoint has filled since."""
+        for state in sight.replies.get(self._thread_id, ()):
+            if self._message_id not in {None, state.message_id} or self._seen.ended(state.message_id):
+                continue
+            if state.status in TERMINAL:
+                if self._seen.knows(state.message_id) or self._message_id is not None:
+                    yield from self._end(sight.last_event(state.message_id))
+            elif degraded and self._seen.behind(state.message_id, state.attempt, len(state.text or "")):
+                yield self._reset(state.message_id, state.attempt, state.text or "", None)
+            elif state.message_id in self._missing:
+                yield from self._heal(state.message_id)
+
+    def _end(self, event: Event | None) -> Iterator[Event]:
+        if event is not None and event.message_id is not None:
+            self._seen.end(event.message_id)
+            yield event
+
+    def _heal(self, message_id: str) -> Iterator[Event]:
+        """Send the whole text from the row and the log; if even they do not join, a later look tries again."""
+        with reads() as session:
+            message = assembling.message(session, UUID(message_id))
+        if message is None or message.status in TERMINAL:
+            return  # its last event follows, by the log or by a look
+        snapshot = snapshots.lengthened(message.content, message.attempt, self._thread_id, message_id)
+        if not self._seen.behind(message_id, message.attempt, len(snapshot.text)):
+            self._missing.add(message_id)
+            return
+        self._missing.discard(message_id)
+        yield self._reset(message_id, message.attempt, snapshot.text, None)
+
+    def _reset(self, message_id: str, attempt: int, text: str, cursor: str | None) -> Event:
+        self._seen.begin(message_id, attempt, len(text))
+        fields = {"offset": len(text), "text": text}
+        return Event(events.RESET, self._thread_id, message_id, attempt, fields, cursor)
+
+    def _snapshot(self) -> Iterator[Event]:
+        if self._message_id is None:
+            yield self._thread_snapshot()
+        else:
+            yield from self._reply_snapshot(UUID(self._message_id))
+
+    def _reply_snapshot(self, message_id: UUID) -> Iterator[Event]:
+        with reads() as session:
+            message = assembling.message(session, message_id)
+            cursor = session.scalars(select(Message.terminal_cursor).where(Message.id == message_id)).first()
+        if message is None:
+            return
+        if message.status in TERMINAL:
+            yield from self._end(watching.last_event(message, cursor))
+            return
+        snapshot = snapshots.lengthened(message.content, message.attempt, self._thread_id, str(message_id))
+        self._seen.cursor = snapshot.cursor
+        yield self._reset(str(message_id), message.attempt, snapshot.text, snapshot.cursor)
+        for event in snapshot.rest:
+            yield from self._admit(event)
+        if message.status is Status.WAITING:
+            fields = {"wake_at": iso(message.wake_at), "reason": "waiting"}
+            yield Event(events.WAITING, self._thread_id, str(message_id), message.attempt, fields)
+
+    def _thread_snapshot(self) -> Event:
+        cursor = self._tail_cursor()  # before the rows: what comes after it may be in them already, which does no harm
+        page = reading.path(self._user_id, UUID(self._thread_id), limit=_SNAPSHOT_MESSAGES, cursor=None)
+        with reads() as session:
+            shown = assembling.thread(session, find(session, self._user_id, UUID(self._thread_id)))
+        messages = [self._as_known(message) for message in page.items]
+        self._seen.cursor = cursor
+        fields = {
+            "thread": shown.public(),
+            "messages": [message.public() for message in messages],
+            "next_cursor": page.next_cursor,
+            "cursor": cursor,
+        }
+        return Event(events.THREAD_SNAPSHOT, self._thread_id, fields=fields, cursor=cursor)
+
+    def _tail_cursor(self) -> str | None:
+        try:
+            return log.last_cursor(redis(), self._thread_id)
+        except RedisError:
+            return None
+
+    def _as_known(self, message: MessageObject) -> MessageObject:
+        """The message with its text lengthened by the log, and noted as what the client has."""
+        if message.status in TERMINAL:
+            self._seen.end(str(message.id))
+            return message
+        snapshot = snapshots.lengthened(message.content, message.attempt, self._thread_id, str(message.id))
+        self._seen.begin(str(message.id), message.attempt, len(snapshot.text))
+        return message.model_copy(update={"content": snapshot.text})
+
+

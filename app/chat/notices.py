@@ -1,0 +1,35 @@
+"""Events that are sent outside a reply's own stream; losing one costs a reader nothing but a moment."""
+
+from __future__ import annotations
+
+import structlog
+from redis.exceptions import RedisError
+
+from app.chat.objects import MessageObject, ThreadObject
+from app.extensions import redis, settings
+from app.stream import events, log
+from app.stream.events import Event
+
+logger = structlog.get_logger(__name__)
+
+
+def messages_created(*messages: MessageObject) -> None:
+    """Tell the thread's readers of new messages."""
+    _send(*(message_event(events.CREATED, message) for message in messages))
+
+
+def thread_updated(thread: ThreadObject) -> None:
+    """Tell the thread's readers that its title, settings or state changed."""
+    _send(Event(events.THREAD_UPDATED, str(thread.id), fields={"thread": thread.public()}))
+
+
+def message_event(type_: str, message: MessageObject) -> Event:
+    """An event that carries a whole message."""
+    return Event(type_, str(message.thread_id), str(message.id), message.attempt, {"message": message.public()})
+
+
+def _send(*to_send: Event) -> None:
+    try:
+        log.append(redis(), settings(), to_send)
+    except RedisError as error:
+        logger.warning("notice not sent; readers fall back to the database", error=type(error).__name__)

@@ -1,0 +1,136 @@
+"""Threads: making, listing, changing and deleting them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, and_, exists, insert, or_, select, update
+from sqlalchemy.orm import Session
+
+from app.chat import assembling, cancelling, notices
+from app.chat.errors import InvalidField, NotFound
+from app.chat.idempotency import Answer, Once
+from app.chat.objects import ThreadObject
+from app.chat.paging import Page, Place
+from app.clock import now
+from app.database import reading, transaction
+from app.ids import new_id
+from app.models import ACTIVE, Job, Message, Status, Thread
+
+Order = Literal["last_activity", "created_at"]
+
+
+def owned(user_id: UUID, thread_id: UUID) -> ColumnElement[bool]:
+    """The owner check, made by the query itself."""
+    return and_(Thread.id == thread_id, Thread.user_id == user_id, Thread.deleted_at.is_(None))
+
+
+def find(session: Session, user_id: UUID, thread_id: UUID) -> Thread:
+    """The user's thread. Raises NotFound."""
+    row = session.scalars(select(Thread).where(owned(user_id, thread_id))).one_or_none()
+    if row is None:
+        raise NotFound("thread")
+    return row
+
+
+def create(
+    user_id: UUID,
+    title: str | None,
+    metadata: dict[str, Any],
+    settings: dict[str, Any],
+    once: Once | None,
+    render: Callable[[ThreadObject], Answer],
+) -> ThreadObject:
+    """A new empty thread. Raises Repeated for a request that was answered before."""
+    with transaction() as session:
+        if once is not None:
+            once.claim(session)
+        thread_id = new_id()
+        session.execute(
+            insert(Thread).values(id=thread_id, user_id=user_id, title=title, meta=metadata, settings=settings)
+        )
+        created = assembling.thread(session, find(session, user_id, thread_id))
+        if once is not None:
+            once.keep(session, render(created))
+    return created
+
+
+def get(user_id: UUID, thread_id: UUID) -> ThreadObject:
+    """One thread. Raises NotFound."""
+    with reading() as session:
+        return assembling.thread(session, find(session, user_id, thread_id))
+
+
+def page(
+    user_id: UUID, *, limit: int, cursor: str | None, order: Order, archived: bool, status: str | None
+) -> Page[ThreadObject]:
+    """The user's threads, newest first by `order`. `status`: only those whose newest active reply has it, or "idle"."""
+    column = Thread.created_at if order == "created_at" else Thread.updated_at
+    statement: Select[tuple[Thread]] = (
+        select(Thread)
+        .where(Thread.user_id == user_id, Thread.deleted_at.is_(None))
+        .where(Thread.archived_at.is_not(None) if archived else Thread.archived_at.is_(None))
+        .order_by(column.desc(), Thread.id.desc())
+        .limit(limit + 1)
+    )
+    if cursor is not None:
+        place = Place.unseal(cursor)
+        statement = statement.where(or_(column < place.moment, and_(column == place.moment, Thread.id < place.id)))
+    if status is not None:
+        statement = statement.where(_has_status(status))
+    with reading() as session:
+        rows = list(session.scalars(statement))
+        items = assembling.threads(session, rows[:limit])
+    more = rows[limit - 1] if len(rows) > limit else None
+    moment = None if more is None else (more.created_at if order == "created_at" else more.updated_at)
+    return Page(items, Place(moment, more.id).seal() if more is not None and moment is not None else None)
+
+
+def change(user_id: UUID, thread_id: UUID, changes: dict[str, Any]) -> ThreadObject:
+    """Set title, metadata, settings, archived or active_message_id, whichever `changes` has."""
+    values = {name: changes[name] for name in ("title", "settings") if name in changes}
+    if "metadata" in changes:
+        values["meta"] = changes["metadata"]
+    if "archived" in changes:
+        values["archived_at"] = now() if changes["archived"] else None
+    with transaction() as session:
+        find(session, user_id, thread_id)
+        if "active_message_id" in changes:
+            values["active_message_id"] = _leaf(session, thread_id, changes["active_message_id"])
+        if values:
+            session.execute(update(Thread).where(owned(user_id, thread_id)).values(**values))
+        changed = assembling.thread(session, find(session, user_id, thread_id))
+    notices.thread_updated(changed)
+    return changed
+
+
+def delete(user_id: UUID, thread_id: UUID) -> None:
+    """Hide the thread at once, cancel what runs in it; maintenance removes the rows. Its streams close within seconds."""
+    with transaction() as session:
+        running = session.scalars(select(Job.id).where(Job.thread_id == thread_id, Job.status.in_(ACTIVE))).all()
+        hidden = session.execute(
+            update(Thread).where(owned(user_id, thread_id)).values(deleted_at=now()).returning(Thread.id)
+        ).one_or_none()
+        if hidden is None:
+            raise NotFound("thread")
+    for job_id in running:
+        cancelling.cancel_job(job_id)
+
+
+def _has_status(status: str) -> ColumnElement[bool]:
+    active = select(Job.id).where(Job.thread_id == Thread.id, Job.status.in_(ACTIVE))
+    if status == "idle":
+        return ~active.exists()
+    if status not in {state.value for state in ACTIVE}:
+        raise InvalidField("status", f"must be idle or one of {', '.join(sorted(ACTIVE))}")
+    newest = active.order_by(Job.id.desc()).limit(1).scalar_subquery()
+    return exists().where(Job.id == newest, Job.status == Status(status))
+
+
+def _leaf(session: Session, thread_id: UUID, message_id: UUID) -> UUID:
+    found = session.scalars(select(Message.id).where(Message.id == message_id, Message.thread_id == thread_id)).first()
+    if found is None:
+        raise InvalidField("active_message_id", "is no message of this thread")
+    return found

@@ -1,0 +1,93 @@
+"""What open streams are told about the database: one batched look for all of them, shared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from sqlalchemy import or_, select
+from sqlalchemy.orm import Session
+
+from app.chat import assembling, notices
+from app.chat.objects import MessageObject
+from app.clock import now
+from app.database import reading
+from app.models import ACTIVE, TERMINAL, Job, Message, Status, Thread
+from app.stream import events
+from app.stream.events import Event
+from app.stream.hub import Interest
+
+# How long after its end a reply is still looked at: far longer than a reader can have missed its last event.
+_ENDED_SECONDS = 120
+
+# Which of these credentials may read at this moment, and whose they are.
+Owners = Callable[[Session, set[str]], Mapping[str, UUID]]
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyState:
+    """A reply that runs or ended lately; `text` is read only while Redis is away."""
+
+    message_id: str
+    status: Status
+    attempt: int
+    text: str | None
+
+
+@dataclass(slots=True)
+class Sight:
+    """One look: which interests may go on, and the replies of their threads."""
+
+    allowed: frozenset[Interest]
+    replies: Mapping[str, tuple[ReplyState, ...]]
+    _ended: dict[str, Event] = field(default_factory=dict)
+
+    def last_event(self, message_id: str) -> Event | None:
+        """The last event of an ended reply, made from the database once for all readers."""
+        if message_id not in self._ended:
+            with reading() as session:
+                message = assembling.message(session, UUID(message_id))
+                cursor = session.scalars(select(Message.terminal_cursor).where(Message.id == UUID(message_id))).first()
+            if message is None:
+                return None
+            self._ended[message_id] = last_event(message, cursor)
+        return self._ended[message_id]
+
+
+def last_event(message: MessageObject, cursor: str | None) -> Event:
+    """The last event of an ended message, at its place in the log, or at "end" where it has none."""
+    type_ = {Status.FAILED: events.FAILED, Status.CANCELLED: events.CANCELLED}.get(message.status, events.COMPLETED)
+    return notices.message_event(type_, message).at(cursor or events.END_CURSOR)
+
+
+def look(owners: Owners, interests: set[Interest], degraded: bool) -> Sight:
+    """Three queries, however many streams are open."""
+    ids = {UUID(interest.thread_id) for interest in interests}
+    with reading() as session:
+        owner_of = owners(session, {interest.credential for interest in interests})
+        threads = dict(
+            session.execute(select(Thread.id, Thread.user_id).where(Thread.id.in_(ids), Thread.deleted_at.is_(None))).tuples()
+        )
+        replies = _replies(session, ids, degraded)
+    allowed = frozenset(
+        interest
+        for interest in interests
+        if (owner := owner_of.get(interest.credential)) is not None and threads.get(UUID(interest.thread_id)) == owner
+    )
+    return Sight(allowed, replies)
+
+
+def _replies(session: Session, ids: set[UUID], degraded: bool) -> dict[str, tuple[ReplyState, ...]]:
+    recent = or_(Job.status.in_(ACTIVE), Job.finished_at > now(-_ENDED_SECONDS))
+    columns = [Message.id, Job.thread_id, Job.status, Job.attempt]
+    statement = select(*columns, Job.checkpoint) if degraded else select(*columns)
+    rows = session.execute(
+        statement.join(Message, Message.job_id == Job.id).where(Job.thread_id.in_(ids), recent).order_by(Job.id)
+    )
+    found: dict[str, tuple[ReplyState, ...]] = {}
+    for row in rows:
+        text = row.checkpoint if degraded and row.status not in TERMINAL else None
+        state = ReplyState(str(row.id), row.status, row.attempt, text)
+        found[str(row.thread_id)] = (*found.get(str(row.thread_id), ()), state)
+    return found

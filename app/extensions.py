@@ -1,0 +1,67 @@
+"""The things every part shares, made here unbound and bound in `create_app`."""
+
+from __future__ import annotations
+
+from celery import Celery
+from flask import current_app
+from flask_limiter import Limiter
+from flask_limiter.util import get_remote_address
+from flask_login import LoginManager
+from flask_migrate import Migrate
+from flask_sqlalchemy import SQLAlchemy
+from flask_wtf import CSRFProtect
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+from sqlalchemy import MetaData
+from sqlalchemy.orm import DeclarativeBase
+
+from app.config import Settings
+
+
+class Base(DeclarativeBase):
+    """Names every constraint, so that migrations can drop what they made."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(column_0_N_label)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+
+db = SQLAlchemy(model_class=Base, disable_autonaming=True)
+migrate = Migrate(db=db)
+login = LoginManager()
+csrf = CSRFProtect()
+limiter = Limiter(get_remote_address, headers_enabled=True, swallow_errors=True)
+celery = Celery("holdfast")
+
+
+def settings() -> Settings:
+    """The settings of the current application."""
+    found: Settings = current_app.config["HOLDFAST"]
+    return found
+
+
+def redis() -> Redis:
+    """The application's Redis client. It never retries: a repeated append would double text."""
+    found: Redis = current_app.extensions["redis"]
+    return found
+
+
+def redis_client(url: str, timeout_seconds: float, *, connections: int = 50) -> Redis:
+    """A client whose calls fail after `timeout_seconds` instead of waiting for a Redis that is gone."""
+    client: Redis = Redis.from_url(
+        url,
+        decode_responses=True,
+        socket_timeout=timeout_seconds,
+        socket_connect_timeout=timeout_seconds,
+        retry=Retry(NoBackoff(), 0),
+        max_connections=connections,
+        health_check_interval=0,
+    )
+    return client

@@ -1,0 +1,69 @@
+"""Wake-ups on the broker: only ever a hint that a row is ready; the row is the truth."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import structlog
+from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
+from sqlalchemy import case, select, update
+
+from app.clock import now
+from app.database import reading, transaction
+from app.extensions import celery
+from app.jobs.lifecycle import unblocked
+from app.models import Job, Status
+
+REPLIES = "replies"
+MAINTENANCE = "maintenance"
+
+# A wake-up nobody obeyed was lost, or the workers are busy: sent again after 5, 10, then every 15 seconds.
+FIRST_AGAIN_SECONDS = 5
+_AGAIN = case((Job.publishes == 0, now(FIRST_AGAIN_SECONDS)), (Job.publishes == 1, now(10)), else_=now(15))
+
+log = structlog.get_logger(__name__)
+
+
+def publish(job_id: UUID, task: str, queue: str) -> bool:
+    """Send one wake-up, after the commit of its row. False when the broker cannot be reached: the reaper repeats it."""
+    try:
+        celery.send_task(task, args=[str(job_id)], task_id=str(job_id), queue=queue, retry=False, ignore_result=True)
+    except (OperationalError, RedisError, OSError) as error:
+        log.warning("wake-up not sent; the reaper will", job_id=str(job_id), error=type(error).__name__)
+        return False
+    return True
+
+
+def publish_ready(limit: int = 500) -> int:
+    """Send the wake-ups that are due: never sent, lost, or unblocked by an end. Returns how many were sent.
+
+    The rows are marked first, so that several processes doing this share the work instead of repeating it.
+    """
+    ready = (
+        select(Job.id)
+        .where(Job.status == Status.PENDING, Job.next_publish_at <= now(), unblocked())
+        .order_by(Job.next_publish_at)
+        .limit(limit)
+    )
+    with reading() as session:  # nearly always nothing: do not take the writers' lock to learn it
+        if session.scalars(ready.limit(1)).first() is None:
+            return 0
+    with transaction() as session:
+        due = session.execute(
+            update(Job)
+            .where(Job.id.in_(ready), Job.status == Status.PENDING, Job.next_publish_at <= now())
+            .values(next_publish_at=_AGAIN, publishes=Job.publishes + 1)
+            .returning(Job.id, Job.task, Job.queue),
+            execution_options={"synchronize_session": False},
+        ).all()
+    return sum(publish(row.id, row.task, row.queue) for row in due)
+
+
+def publish_successors(job_id: UUID) -> int:
+    """Send the wake-ups of the jobs that waited for this one; the reaper would, a second later."""
+    with reading() as session:
+        waiting = session.execute(
+            select(Job.id, Job.task, Job.queue).where(Job.after_id == job_id, Job.status == Status.PENDING)
+        ).all()
+    return sum(publish(row.id, row.task, row.queue) for row in waiting)

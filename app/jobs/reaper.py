@@ -1,0 +1,103 @@
+"""The reaper: finds what lapsed, was lost or is due, in a thread of every worker; needs no broker and no slot."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from uuid import UUID
+
+import structlog
+from flask import Flask
+from sqlalchemy import Select, and_, or_, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.clock import now
+from app.config import Settings
+from app.database import reading, transaction
+from app.jobs import lease, lifecycle, queue
+from app.models import Job, Status
+
+BATCH = 200
+_ANNOUNCE_AFTER_SECONDS = 3
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Abandoned:
+    """A job that must end without a worker, and why: "crashed", "cancelled" or "deadline"."""
+
+    job_id: UUID
+    attempt: int
+    why: str
+    orphaned: bool
+
+
+class Reaper:
+    """One pass about every second. What a reply's end looks like is passed in: `end` ends an abandoned job,
+    `announce` sends the last event of one that ended without."""
+
+    def __init__(self, app: Flask, settings: Settings, end: Callable[[Abandoned], None], announce: Callable[[UUID], None]) -> None:
+        self._app = app
+        self._settings = settings
+        self._end = end
+        self._announce = announce
+        self._stopped = threading.Event()
+
+    def start(self) -> None:
+        """Run until `stop`, in a thread of its own."""
+        threading.Thread(target=self._loop, name="reaper", daemon=True).start()
+
+    def stop(self) -> None:
+        """Make no further pass."""
+        self._stopped.set()
+
+    def pass_once(self) -> None:
+        """Recover, end, wake, announce and publish what is due now. Passes of several processes may overlap."""
+        lease.lapse_the_dead()
+        for abandoned in self._abandoned():
+            self._end(abandoned)
+        for job_id, attempt in self._pairs(select(Job.id, Job.attempt).where(lifecycle.orphaned())):
+            with transaction() as session:
+                if lifecycle.recover(session, job_id, attempt):
+                    log.warning("recovered a job of a dead worker", job_id=str(job_id), attempt=attempt)
+        for job_id, _ in self._pairs(select(Job.id, Job.attempt).where(Job.status == Status.WAITING, Job.wake_at <= now())):
+            with transaction() as session:
+                lifecycle.wake(session, job_id)
+        unannounced = and_(Job.announced_at.is_(None), Job.finished_at < now(-_ANNOUNCE_AFTER_SECONDS))
+        for job_id, _ in self._pairs(select(Job.id, Job.attempt).where(unannounced)):
+            self._announce(job_id)
+        queue.publish_ready()
+
+    def _abandoned(self) -> list[Abandoned]:
+        unowned = Job.status.in_(lifecycle.UNOWNED)
+        orphaned = lifecycle.orphaned()
+        cases = (
+            ("cancelled", and_(Job.cancel_requested_at.is_not(None), Job.finished_at.is_(None))),
+            ("deadline", and_(Job.deadline_at <= now(), Job.status.in_((Status.PENDING, Status.PROCESSING)))),
+            ("crashed", Job.crashes + 1 >= self._settings.max_crashes),
+        )
+        found: dict[UUID, Abandoned] = {}
+        for why, condition in cases:
+            owned_by_nobody = orphaned if why == "crashed" else or_(unowned, orphaned)
+            statement = select(Job.id, Job.attempt, Job.status).where(condition, owned_by_nobody).limit(BATCH)
+            with reading() as session:
+                for row in session.execute(statement):
+                    found.setdefault(row.id, Abandoned(row.id, row.attempt, why, row.status == Status.PROCESSING))
+        return list(found.values())
+
+    def _pairs(self, statement: Select[tuple[UUID, int]]) -> list[tuple[UUID, int]]:
+        with reading() as session:
+            return [(row[0], row[1]) for row in session.execute(statement.limit(BATCH))]
+
+    def _loop(self) -> None:
+        with self._app.app_context():
+            while not self._stopped.wait(self._settings.reaper_seconds):
+                try:
+                    self.pass_once()
+                except SQLAlchemyError as error:
+                    log.warning("reaper pass failed", error=type(error).__name__)
+                except Exception:
+                    # The thread must outlive any one bad row; the next pass starts anew.
+                    log.exception("reaper pass failed")

@@ -1,0 +1,185 @@
+"""Anthropic's Messages."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from itertools import groupby
+from typing import Any
+
+import anthropic
+
+from app.llm.call import Call
+from app.llm.complaint import Complaint, refusal
+from app.llm.endpoint import Endpoint
+from app.llm.errors import StreamCut
+from app.llm.failures import translated
+from app.llm.tool_calls import ToolCalls
+from app.llm.types import Chunk, Finished, FinishReason, ModelRequest, ReasoningDelta, TextDelta, ToolSpec, Turn, Usage
+from app.llm.usage import believed
+from app.llm.wire import Event, client_for, events
+
+REASONS: Mapping[str, FinishReason] = {
+    "max_tokens": "length",
+    "model_context_window_exceeded": "length",
+    "tool_use": "tool_calls",
+    "refusal": "content_filter",
+}
+# From its fifth generation on Claude thinks before it answers, and by default says nothing meanwhile: minutes that
+# look like a dead connection. Asked for, it sends a summary.
+THINKS_SILENTLY = re.compile(r"claude-[a-z]+-(?:[5-9]|\d\d)(?!\d)")
+
+
+class Anthropic:
+    """The provider `anthropic`; a request without a limit may write `max_output_tokens`, since the API demands one."""
+
+    def __init__(self, endpoint: Endpoint, max_output_tokens: int) -> None:
+        self.name = endpoint.provider
+        self._endpoint = endpoint
+        self._max_output_tokens = max_output_tokens
+
+    def stream(self, request: ModelRequest, call: Call) -> Iterator[Chunk]:
+        """Yield what the model writes; see app/llm/types.py for the contract."""
+        with translated(self._endpoint, call), client_for(call) as http:
+            client = anthropic.Anthropic(
+                api_key=self._endpoint.secret, base_url=self._endpoint.base_url, http_client=http, max_retries=0
+            )
+            create = client.messages.with_streaming_response.create
+            with create(**self._body(request)) as response:
+                reply = _Reply(self._endpoint, call, response.headers)
+                for event in events(response.http_response):
+                    yield from reply.read(event)
+                    if reply.stopped:
+                        break
+                yield reply.finished()
+
+    def _body(self, request: ModelRequest) -> dict[str, Any]:
+        body: dict[str, Any] = {
+            "model": request.model,
+            "max_tokens": request.max_output_tokens or self._max_output_tokens,
+            "messages": _messages(request.turns),
+            "stream": True,
+        }
+        if system := _system(request):
+            body["system"] = system
+        if request.temperature is not None:
+            body["temperature"] = min(request.temperature, 1.0)  # the others go up to 2
+        if request.tools:
+            body["tools"] = [_tool(spec) for spec in request.tools]
+        if THINKS_SILENTLY.match(request.model):
+            body["thinking"] = {"type": "adaptive", "display": "summarized"}
+        return body
+
+
+class _Reply:
+    """What one stream has said so far."""
+
+    def __init__(self, endpoint: Endpoint, call: Call, headers: Mapping[str, str]) -> None:
+        self.stopped = False
+        self._endpoint = endpoint
+        self._call = call
+        self._headers = headers
+        self._tool_calls = ToolCalls()
+        self._counts: dict[str, Any] = {}
+        self._counted = False
+        self._reason: str | None = None
+
+    def read(self, event: Event) -> Iterator[Chunk]:
+        """Take one event and yield the text it brings."""
+        match event.body:
+            case {"type": "content_block_delta", "delta": dict(delta)}:
+                yield from self._delta(event.body.get("index"), delta)
+            case {"type": "content_block_start", "index": int(index), "content_block": dict(block)}:
+                self._open(index, block)
+            case {"type": "message_start", "message": {"usage": dict(usage)}}:
+                self._counts.update(usage)
+            case {"type": "message_delta", "delta": dict(delta)}:
+                self._close(delta, event.body.get("usage"))
+            case {"type": "message_stop"}:
+                self.stopped = True
+            case {"type": "error"}:
+                raise refusal(self._endpoint, Complaint.in_stream(event.body, self._headers))
+
+    def finished(self) -> Finished:
+        """The end, once the provider has said so; raises StreamCut where the stream just stopped."""
+        if not self.stopped or self._reason is None:
+            raise StreamCut(f"{self._endpoint.title} ended its stream before the reply was complete. Try again.")
+        reason = REASONS.get(self._reason, "stop")
+        calls = self._tool_calls.whole() if reason in {"stop", "tool_calls"} else ()
+        if reason == "tool_calls" and not calls:
+            raise StreamCut(f"{self._endpoint.title} announced a tool call and sent none. Try again.")
+        return Finished("tool_calls" if calls else reason, self._usage(), calls, self._headers.get("request-id"))
+
+    def _open(self, index: int, block: Mapping[str, Any]) -> None:
+        match block:
+            case {"type": "tool_use", "id": str(call_id), "name": str(name)}:
+                self._call.touch()
+                self._tool_calls.add(index, call_id=call_id, name=name)
+
+    def _delta(self, index: object, delta: Mapping[str, Any]) -> Iterator[Chunk]:
+        match delta:
+            case {"text": str(text)} if text:
+                self._call.touch()
+                yield TextDelta(text)
+            case {"thinking": str(text)} if text:
+                self._call.touch()
+                yield ReasoningDelta(text)
+            case {"partial_json": str(part)} if part and isinstance(index, int):
+                self._call.touch()
+                self._tool_calls.add(index, arguments=part)
+
+    def _close(self, delta: Mapping[str, Any], usage: object) -> None:
+        """The last words about the message: why it ends, and its counts, which replace those of its start."""
+        reason = delta.get("stop_reason")
+        self._reason = reason if isinstance(reason, str) else self._reason
+        if isinstance(usage, dict):
+            self._counts.update({name: value for name, value in usage.items() if value is not None})
+            self._counted = True
+
+    def _usage(self) -> Usage | None:
+        """All counts together; without the final ones there are none, as the first only announce the prompt."""
+        cached = self._count("cache_read_input_tokens")
+        prompt = self._count("input_tokens") + cached + self._count("cache_creation_input_tokens")
+        match self._counts.get("output_tokens_details"):
+            case {"thinking_tokens": int(reasoning)}:
+                pass
+            case _:
+                reasoning = 0
+        return believed(prompt, self._count("output_tokens"), cached, reasoning) if self._counted else None
+
+    def _count(self, name: str) -> int:
+        value = self._counts.get(name)
+        return value if isinstance(value, int) else 0
+
+
+def _system(request: ModelRequest) -> str:
+    """Every instruction: Messages has no system turns, only one text beside them."""
+    turns = (turn.content for turn in request.turns if turn.role == "system")
+    return "\n\n".join(text for text in (request.system, *turns) if text)
+
+
+def _messages(turns: tuple[Turn, ...]) -> list[dict[str, Any]]:
+    """The history, neighbours of one role joined, beginning with the user; a tool's result counts as the user's."""
+    spoken = [turn for turn in turns if turn.role != "system"]
+    grouped = groupby(spoken, key=lambda turn: "assistant" if turn.role == "assistant" else "user")
+    blocks = ((role, [block for turn in group for block in _blocks(turn)]) for role, group in grouped)
+    messages = [{"role": role, "content": content} for role, content in blocks if content]
+    if messages and messages[0]["role"] == "assistant":
+        messages.insert(0, {"role": "user", "content": "(Earlier messages are left out.)"})
+    return messages
+
+
+def _blocks(turn: Turn) -> list[dict[str, Any]]:
+    """A turn as content blocks; an empty text is none, because the API refuses it."""
+    if turn.role == "tool":
+        return [{"type": "tool_result", "tool_use_id": turn.tool_call_id, "content": turn.content}]
+    text = [{"type": "text", "text": turn.content}] if turn.content.strip() else []
+    return text + [
+        {"type": "tool_use", "id": call.id, "name": call.name, "input": json.loads(call.arguments)}
+        for call in turn.tool_calls
+    ]
+
+
+def _tool(spec: ToolSpec) -> dict[str, Any]:
+    return {"name": spec.name, "description": spec.description, "input_schema": dict(spec.parameters)}

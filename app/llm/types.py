@@ -1,0 +1,104 @@
+"""The values that cross the border between a chat and a provider."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+if TYPE_CHECKING:
+    from app.llm.call import Call
+
+Role = Literal["system", "user", "assistant", "tool"]
+FinishReason = Literal["stop", "length", "tool_calls", "content_filter"]
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """One function call a model asks for; `arguments` is the JSON text exactly as the model wrote it."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolSpec:
+    """A function a model may call; `parameters` is a JSON Schema object."""
+
+    name: str
+    description: str
+    parameters: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One message of the history that a model is given."""
+
+    role: Role
+    content: str
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRequest:
+    """One model call. `model` is the name without its provider; `system` is every instruction, already joined."""
+
+    model: str
+    turns: tuple[Turn, ...]
+    system: str = ""
+    temperature: float | None = None
+    max_output_tokens: int | None = None
+    tools: tuple[ToolSpec, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TextDelta:
+    """Text the model has just written."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReasoningDelta:
+    """Visible reasoning the model has just written; never part of the reply's text."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens as the provider counted them; the prompt's include the cached ones, the completion's the reasoning."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The provider's terminal marker; a stream that ends without it was cut. Always the last chunk."""
+
+    reason: FinishReason
+    usage: Usage | None = None
+    tool_calls: tuple[ToolCall, ...] = field(default=())
+    request_id: str | None = None
+
+
+Chunk = TextDelta | ReasoningDelta | Finished
+
+
+class Provider(Protocol):
+    """A source of replies."""
+
+    name: str
+
+    def stream(self, request: ModelRequest, call: Call) -> Iterator[Chunk]:
+        """Yield what the model writes, ending with exactly one `Finished`.
+
+        Every socket it opens is attached to `call` before a request leaves, so that `call.cut()` from another
+        thread ends a blocked read at once. Raises `ProviderError` (app/llm/errors.py) and nothing else for whatever
+        the provider or the network does; never retries by itself.
+        """

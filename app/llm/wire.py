@@ -1,0 +1,86 @@
+"""The connection of one model call: its sockets can be cut by any thread, its event stream is read cheaply."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from functools import cache
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import httpx2
+
+from app.llm.call import Call
+from app.llm.errors import ProviderError
+
+if TYPE_CHECKING:
+    import ssl
+
+CONNECT_SECONDS = 5.0
+# Only a net below the Watch, which ends silent calls by their content and much earlier.
+READ_SECONDS = 900.0
+END = "[DONE]"
+
+
+class Event(NamedTuple):
+    """One server-sent event: its name ("message" where it has none) and its JSON."""
+
+    name: str
+    body: Any
+
+
+@contextmanager
+def client_for(call: Call) -> Iterator[httpx2.Client]:
+    """A client for this one call, never pooled: cutting its socket can then end nobody else's stream."""
+    with ExitStack() as stack:
+        client = stack.enter_context(_client())
+        client.event_hooks = {"request": [_Attach(call, stack).to_request]}
+        yield client
+
+
+def events(response: httpx2.Response) -> Iterator[Event]:
+    """Read a stream to its end or to `[DONE]`.
+
+    Parsing dicts here costs 8 µs a token where the SDKs' objects cost 80. Raises httpx2.TransportError for whatever
+    the network does, and for a response that is no event stream; ValueError for an event that is not JSON.
+    """
+    for event in httpx2.EventSource(response):
+        if event.data.startswith(END):
+            return
+        if event.data:
+            yield Event(event.event, json.loads(event.data))
+
+
+class _Attach:
+    """Hands the socket of a request to its call as soon as it is connected, before TLS and before the first byte."""
+
+    def __init__(self, call: Call, stack: ExitStack) -> None:
+        self._call = call
+        self._stack = stack
+
+    def to_request(self, request: httpx2.Request) -> None:
+        self._call.check()
+        request.extensions["trace"] = self._on_network
+
+    def _on_network(self, event: str, info: dict[str, Any]) -> None:
+        if event.endswith("connect_tcp.complete"):
+            stream = info["return_value"]
+            # A duplicate, because TLS takes the descriptor over; shutting either down ends the connection of both.
+            duplicate: socket.socket = stream.get_extra_info("socket").dup()
+            self._stack.callback(duplicate.close)
+            try:
+                self._call.attach(duplicate)
+            except ProviderError:
+                stream.close()
+                raise
+
+
+def _client() -> httpx2.Client:
+    return httpx2.Client(verify=_tls(), timeout=httpx2.Timeout(READ_SECONDS, connect=CONNECT_SECONDS))
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    """One for the process: reading the certificates takes 10 to 20 ms."""
+    return httpx2.create_ssl_context()

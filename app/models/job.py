@@ -1,0 +1,61 @@
+"""Jobs: units of background work that survive whoever works on them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import ForeignKey, Index, String, Text, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.clock import UtcDateTime, now
+from app.extensions import Base
+from app.models.columns import CreatedAt, Key
+from app.models.status import Status, status_type
+
+
+def _partial(name: str, column: str, where: str) -> Index:
+    """An index over the few rows that the reaper asks about, however many have ended."""
+    return Index(name, column, sqlite_where=text(where), postgresql_where=text(where))
+
+
+class Job(Base):
+    """One row, the truth about one piece of work; its id is the Celery task's id.
+
+    `attempt` counts claims and only grows: it is the fencing token. `crashes` counts lapsed leases alone.
+    `checkpoint` is the text so far of the running attempt; it is empty once the job has ended.
+    A job does not start before `after_id` has ended.
+    """
+
+    __tablename__ = "jobs"
+    __table_args__ = (
+        _partial("ix_jobs_pending", "next_publish_at", "status = 'pending'"),
+        _partial("ix_jobs_waiting", "wake_at", "status = 'waiting'"),
+        _partial("ix_jobs_processing", "lease_id", "status = 'processing'"),
+        _partial("ix_jobs_deadline", "deadline_at", "status IN ('pending', 'processing')"),
+        _partial("ix_jobs_unannounced", "finished_at", "finished_at IS NOT NULL AND announced_at IS NULL"),
+        _partial("ix_jobs_cancelling", "cancel_requested_at", "cancel_requested_at IS NOT NULL AND finished_at IS NULL"),
+    )
+
+    id: Mapped[Key]
+    task: Mapped[str] = mapped_column(String(100))
+    queue: Mapped[str] = mapped_column(String(40))
+    thread_id: Mapped[UUID] = mapped_column(ForeignKey("threads.id", ondelete="CASCADE"), index=True)
+    after_id: Mapped[UUID | None] = mapped_column(ForeignKey("jobs.id", ondelete="SET NULL"), index=True)
+    request_id: Mapped[str | None] = mapped_column(String(128))
+    status: Mapped[Status] = mapped_column(status_type(), default=Status.PENDING)
+    attempt: Mapped[int] = mapped_column(default=0)
+    crashes: Mapped[int] = mapped_column(default=0)
+    waits: Mapped[int] = mapped_column(default=0)
+    lease_id: Mapped[UUID | None] = mapped_column(ForeignKey("worker_leases.id", ondelete="SET NULL"))
+    checkpoint: Mapped[str] = mapped_column(Text, default="")
+    publishes: Mapped[int] = mapped_column(default=0)
+
+    created_at: Mapped[CreatedAt]
+    next_publish_at: Mapped[datetime] = mapped_column(UtcDateTime(), default=now())
+    started_at: Mapped[datetime | None] = mapped_column(UtcDateTime())
+    wake_at: Mapped[datetime | None] = mapped_column(UtcDateTime())
+    deadline_at: Mapped[datetime | None] = mapped_column(UtcDateTime())
+    cancel_requested_at: Mapped[datetime | None] = mapped_column(UtcDateTime())
+    finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime())
+    announced_at: Mapped[datetime | None] = mapped_column(UtcDateTime())

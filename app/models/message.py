@@ -1,0 +1,55 @@
+"""Messages: what users wrote and what models replied."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import JSON, ForeignKey, Index, String, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.clock import UtcDateTime
+from app.extensions import Base
+from app.models.columns import Cents, CreatedAt, Key
+
+
+class Message(Base):
+    """One node of a thread's tree.
+
+    A reply is written twice: when it is accepted and when it is finished. In between its state, and its text so far,
+    are its job's; a message without a job is complete.
+    """
+
+    __tablename__ = "messages"
+    __table_args__ = (Index("ix_messages_thread_id_id", "thread_id", "id"),)
+
+    id: Mapped[Key]
+    thread_id: Mapped[UUID] = mapped_column(ForeignKey("threads.id", ondelete="CASCADE"))
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    parent_id: Mapped[UUID | None] = mapped_column(ForeignKey("messages.id", ondelete="CASCADE"), index=True)
+    job_id: Mapped[UUID | None] = mapped_column(ForeignKey("jobs.id", ondelete="SET NULL"), unique=True)
+    role: Mapped[str] = mapped_column(String(20))
+    content: Mapped[str] = mapped_column(Text, default="")
+    meta: Mapped[dict[str, Any]] = mapped_column("metadata", JSON, default=dict)
+    pinned: Mapped[bool] = mapped_column(default=False)
+    attachments: Mapped[list[Any]] = mapped_column(JSON, default=list)
+    # What the poster chose for this one reply: model, instructions, temperature, max_output_tokens.
+    parameters: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+
+    model_id: Mapped[str | None] = mapped_column(String(200))
+    finish_reason: Mapped[str | None] = mapped_column(String(20))
+    prompt_tokens: Mapped[int | None]
+    completion_tokens: Mapped[int | None]
+    cached_tokens: Mapped[int | None]
+    reasoning_tokens: Mapped[int | None]
+    cost_in_cents: Mapped[Decimal | None] = mapped_column(Cents())
+    usage_estimated: Mapped[bool] = mapped_column(default=False)
+    required_action: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    error: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    terminal_cursor: Mapped[str | None] = mapped_column(String(40))
+
+    created_at: Mapped[CreatedAt]
+    updated_at: Mapped[CreatedAt]
+    completed_at: Mapped[datetime | None] = mapped_column(UtcDateTime())

@@ -1,0 +1,34 @@
+"""Steps: completed model calls and tool calls inside a reply."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import ForeignKey, String, Text, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.clock import UtcDateTime
+from app.extensions import Base
+from app.models.columns import CreatedAt, Key
+
+
+class Step(Base):
+    """One model call that ended, with what the provider said about it."""
+
+    __tablename__ = "steps"
+    __table_args__ = (UniqueConstraint("job_id", "number"),)
+
+    id: Mapped[Key]
+    job_id: Mapped[UUID] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"))
+    number: Mapped[int]
+    attempt: Mapped[int]
+    kind: Mapped[str] = mapped_column(String(20))
+    model_id: Mapped[str | None] = mapped_column(String(200))
+    request_id: Mapped[str | None] = mapped_column(String(200))
+    text: Mapped[str] = mapped_column(Text, default="")
+    finish_reason: Mapped[str | None] = mapped_column(String(20))
+    prompt_tokens: Mapped[int | None]
+    completion_tokens: Mapped[int | None]
+    started_at: Mapped[datetime | None] = mapped_column(UtcDateTime())
+    completed_at: Mapped[CreatedAt]

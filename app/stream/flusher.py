@@ -1,0 +1,78 @@
+"""One flusher a process: groups what all its replies have written since the last round trip to Redis."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+from redis import Redis
+from redis.exceptions import RedisError
+
+from app.config import Settings
+from app.stream.events import Event
+from app.stream.log import Refused, append
+
+# What a flush made of an event: its cursor, Refused, or the error that left the outcome unknown.
+Outcome = str | Refused | RedisError
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a writer's pending events are fetched from, and where their outcomes are told."""
+
+    take: Callable[[], list[Event]]
+    told: Callable[[list[Event], list[Outcome]], None]
+
+
+class Flusher:
+    """A thread that flushes the sources that rang. Idle, it flushes at once, so a first token does not wait; busy, it
+    pauses `flush_ms` between flushes and groups."""
+
+    def __init__(self, client: Redis, settings: Settings) -> None:
+        self._client = client
+        self._settings = settings
+        self._rung: dict[int, Source] = {}
+        self._bell = threading.Condition()
+        self._thread: threading.Thread | None = None
+
+    def ring(self, source: Source) -> None:
+        """Say that `source` has events; returns at once."""
+        with self._bell:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="flusher", daemon=True)
+                self._thread.start()
+            self._rung[id(source)] = source
+            self._bell.notify()
+
+    def _run(self) -> None:
+        pause = self._settings.flush_ms / 1000
+        while True:
+            with self._bell:
+                while not self._rung:
+                    self._bell.wait()
+                sources = list(self._rung.values())
+                self._rung.clear()
+            started = time.monotonic()
+            self._flush(sources)
+            time.sleep(max(0.0, pause - (time.monotonic() - started)))
+
+    def _flush(self, sources: list[Source]) -> None:
+        batches = [(source, events) for source in sources if (events := source.take())]
+        everything = [event for _, events in batches for event in events]
+        if not everything:
+            return
+        outcomes: list[Outcome]
+        try:
+            outcomes = list(append(self._client, self._settings, everything))
+        except RedisError as error:
+            log.warning("events not sent; readers fall back to the database", error=type(error).__name__)
+            outcomes = [error] * len(everything)
+        position = 0
+        for source, events in batches:
+            source.told(events, outcomes[position : position + len(events)])
+            position += len(events)

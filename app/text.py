@@ -1,0 +1,37 @@
+"""What any text goes through once, at the door, before a rule or a database sees it."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+_REFUSED = re.compile("[\x00\ud800-\udfff]")
+_REMOVED = re.compile("[\x01-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_LINE_ENDS = re.compile("\r\n?")
+
+
+class UncleanText(ValueError):
+    """The text holds NUL or a lone surrogate, which no database or encoder can keep."""
+
+
+def clean(text: str) -> str:
+    """`text` with line ends as LF and without control characters but tab and LF. Raises UncleanText."""
+    if _REFUSED.search(text):
+        raise UncleanText("holds a NUL character or half of a surrogate pair; remove it")
+    return _REMOVED.sub("", _LINE_ENDS.sub("\n", text))
+
+
+def clean_all(value: Any) -> Any:
+    """`clean` for every string inside a JSON value, keys included."""
+    if isinstance(value, str):
+        return clean(value)
+    if isinstance(value, list):
+        return [clean_all(item) for item in value]
+    if isinstance(value, dict):
+        return {clean(key): clean_all(item) for key, item in value.items()}
+    return value
+
+
+def printable(text: str) -> str:
+    """`text` of a foreign source (a model, a provider) made storable: what `clean` refuses becomes U+FFFD."""
+    return _REFUSED.sub("\ufffd", text)

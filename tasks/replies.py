@@ -1,0 +1,19 @@
+"""Writing replies."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from celery import shared_task
+from flask import current_app
+
+from app.chat import replying
+from app.chat.replying import Workshop
+
+
+# No retry, no time limit: attempts, deadlines and recovery are the job row's; a wake-up may be lost or come twice.
+@shared_task(name="tasks.process_message", max_retries=0)
+def process_message(job_id: str) -> None:
+    """Write the reply of one job, if it is there to be claimed."""
+    workshop: Workshop = current_app.extensions["workshop"]
+    replying.process_message(workshop, UUID(job_id))

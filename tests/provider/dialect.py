@@ -1,0 +1,91 @@
+"""What both dialects have to be able to say."""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any
+
+from tests.provider.behaviour import Behaviour
+
+TOOL = ("call_now_1", "now", '{"zone": "UTC"}')
+BROKEN_ARGUMENTS = {"badtool": "zone=UTC", "truncatedtool": '{"zone": "U'}
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Tokens of one reply."""
+
+    prompt: int
+    completion: int
+    cached: int
+    reasoning: int
+
+    @classmethod
+    def of(cls, messages: list[dict[str, str]], behaviour: Behaviour) -> Counts:
+        """A token is a word; half of the prompt counts as cached."""
+        if "absurdusage" in behaviour.flags:
+            return cls(prompt=-5, completion=10**15, cached=10**6, reasoning=-1)
+        prompt = sum(len(message["content"].split()) for message in messages)
+        reasoning = 3 if "reason" in behaviour.flags else 0
+        return cls(prompt, behaviour.tokens + reasoning, prompt // 2, reasoning)
+
+
+class Dialect(ABC):
+    """A wire format: requests read from it, frames of its event stream written for it."""
+
+    name: str
+    path: str
+    request_id_header: str
+
+    @abstractmethod
+    def messages(self, body: dict[str, Any]) -> list[dict[str, str]]:
+        """The conversation as roles and texts, the system's first."""
+
+    @abstractmethod
+    def failure(self, status: int, quote: str) -> dict[str, Any]:
+        """The JSON of an error; real ones quote the prompt or the key, so this does too."""
+
+    @abstractmethod
+    def opening(self, counts: Counts) -> bytes:
+        """What comes before the first token."""
+
+    @abstractmethod
+    def reasoning(self, text: str) -> bytes:
+        """One piece of reasoning."""
+
+    @abstractmethod
+    def token(self, text: str) -> bytes:
+        """One piece of text."""
+
+    @abstractmethod
+    def tool_call(self, call_id: str, name: str, arguments: str) -> bytes:
+        """A tool call, its arguments in two pieces."""
+
+    @abstractmethod
+    def error(self, quote: str) -> bytes:
+        """An error in mid-stream."""
+
+    @abstractmethod
+    def ping(self) -> bytes:
+        """A sign of life that is no content."""
+
+    @abstractmethod
+    def ending(self, reason: str, counts: Counts | None) -> bytes:
+        """The terminal marker with the usage."""
+
+
+def text_of(content: Any) -> str:
+    """The words in a message's content, whatever its form."""
+    if isinstance(content, str):
+        return content
+    if isinstance(content, list):
+        return " ".join(text_of(block.get("text", block.get("content", block))) for block in content)
+    return "" if content is None else json.dumps(content)
+
+
+def frame(data: Any, event: str = "") -> bytes:
+    """One server-sent event."""
+    name = f"event: {event}\n" if event else ""
+    return f"{name}data: {data if isinstance(data, str) else json.dumps(data)}\n\n".encode()
