@@ -5,6 +5,8 @@
 PY := .venv/bin/python
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
+# Several processes start from the same files: bytecode, once kept, saves each of them seconds.
+unexport PYTHONDONTWRITEBYTECODE
 
 ##@ Run
 

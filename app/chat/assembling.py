@@ -77,7 +77,7 @@ def _positions(session: Session, jobs: list[Job]) -> dict[UUID, int]:
             select(Job.id, Job.after_id).where(
                 Job.thread_id.in_({job.thread_id for job in queued}), Job.status.in_(ACTIVE)
             )
-        ).tuples()
+        ).tuples().all()
     )
     return {job.id: _chain(job.after_id, before) for job in queued}
 
@@ -134,7 +134,7 @@ def _states(session: Session, ids: list[UUID]) -> dict[UUID, Status]:
     rows = session.execute(
         select(Job.thread_id, Job.status).where(Job.thread_id.in_(ids), Job.status.in_(ACTIVE)).order_by(Job.id)
     )
-    return dict(rows.tuples())
+    return dict(rows.tuples().all())
 
 
 def _thread(row: Thread, last: MessageObject | None, states: dict[UUID, Status]) -> ThreadObject:

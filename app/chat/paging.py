@@ -16,7 +16,7 @@ from app.chat.errors import InvalidField
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Page(Generic[T]):
     """One page of a list; `next_cursor` is None on the last."""
 

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import anthropic
@@ -32,7 +33,11 @@ THINKS_SILENTLY = re.compile(r"claude-[a-z]+-(?:[5-9]|\d\d)(?!\d)")
 
 
 class Anthropic:
-    """The provider `anthropic`; a request without a limit may write `max_output_tokens`, since the API demands one."""
+    """The provider `anthropic`; a request without a limit may write `max_output_tokens`, since the API demands one.
+
+    No temperature is sent: since its version 2026-10-21 the API refuses any, and a preference that is meant for all
+    models must not make these fail.
+    """
 
     def __init__(self, endpoint: Endpoint, max_output_tokens: int) -> None:
         self.name = endpoint.provider
@@ -63,8 +68,6 @@ class Anthropic:
         }
         if system := _system(request):
             body["system"] = system
-        if request.temperature is not None:
-            body["temperature"] = min(request.temperature, 1.0)  # the others go up to 2
         if request.tools:
             body["tools"] = [_tool(spec) for spec in request.tools]
         if THINKS_SILENTLY.match(request.model):
@@ -161,13 +164,16 @@ def _system(request: ModelRequest) -> str:
 
 def _messages(turns: tuple[Turn, ...]) -> list[dict[str, Any]]:
     """The history, neighbours of one role joined, beginning with the user; a tool's result counts as the user's."""
-    spoken = [turn for turn in turns if turn.role != "system"]
-    grouped = groupby(spoken, key=lambda turn: "assistant" if turn.role == "assistant" else "user")
-    blocks = ((role, [block for turn in group for block in _blocks(turn)]) for role, group in grouped)
-    messages = [{"role": role, "content": content} for role, content in blocks if content]
+    blocks = [(_speaker(turn), block) for turn in turns if turn.role != "system" for block in _blocks(turn)]
+    grouped = groupby(blocks, key=itemgetter(0))
+    messages: list[dict[str, Any]] = [{"role": role, "content": [b for _, b in group]} for role, group in grouped]
     if messages and messages[0]["role"] == "assistant":
         messages.insert(0, {"role": "user", "content": "(Earlier messages are left out.)"})
     return messages
+
+
+def _speaker(turn: Turn) -> str:
+    return "assistant" if turn.role == "assistant" else "user"
 
 
 def _blocks(turn: Turn) -> list[dict[str, Any]]:

@@ -19,7 +19,7 @@ from app.llm.usage import believed
 from app.llm.wire import Event, client_for, events
 
 # These servers refuse `max_tokens` for newer models; the others know nothing else.
-COUNTS_COMPLETION_TOKENS = ("openai.com", "openai.azure.com")
+COUNTS_COMPLETION_TOKENS = (".openai.com", ".openai.azure.com")
 REASONS: Mapping[str, FinishReason] = {
     "length": "length",
     "max_tokens": "length",

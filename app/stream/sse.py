@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from flask import Response
+from flask import Response, stream_with_context
 
 from app.stream.events import Event
 
@@ -32,4 +32,4 @@ def frames(events: Iterable[Event | None]) -> Iterator[bytes]:
 
 def response(events: Iterable[Event | None]) -> Response:
     """An open stream of `events`."""
-    return Response(frames(events), mimetype="text/event-stream", headers=HEADERS)
+    return Response(stream_with_context(frames(events)), mimetype="text/event-stream", headers=HEADERS)

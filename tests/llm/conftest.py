@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from app.config import Settings
+from app.llm.call import Call, Watch
+from app.llm.catalog import resolve
+from app.llm.types import Chunk, Finished, ModelRequest, TextDelta, Turn
+from tests.provider import FakeProvider
+
+KEY = "sk-test-canary"
+PROMPT = "Please keep my prompt-canary to yourself."
+DIALECTS = ("openai", "anthropic")
+
+Ask = Callable[..., list[Chunk]]
+
+
+@pytest.fixture(scope="session")
+def provider() -> Iterator[FakeProvider]:
+    with FakeProvider() as fake:
+        yield fake
+
+
+@pytest.fixture(scope="session")
+def watch() -> Watch:
+    return Watch(interval_seconds=0.02)
+
+
+@pytest.fixture
+def settings(provider: FakeProvider) -> Settings:
+    """Every provider at the fake, whatever this machine's environment says."""
+    return Settings(
+        openai_base_url=provider.openai_url,
+        openai_api_key=SecretStr(KEY),
+        anthropic_base_url=provider.anthropic_url,
+        anthropic_api_key=SecretStr(KEY),
+        deepseek_base_url=provider.openai_url,
+        deepseek_api_key=SecretStr(KEY),
+        local_base_url=provider.openai_url,
+        scripted=True,
+        models=[],
+        default_model="",
+    )
+
+
+@pytest.fixture
+def ask(settings: Settings, watch: Watch) -> Ask:
+    """One whole model call, watched: `ask(model_id, text or turns, call, **request)` gives its chunks."""
+
+    def asked(
+        model_id: str, prompt: str | tuple[Turn, ...] = PROMPT, call: Call | None = None, **request: Any
+    ) -> list[Chunk]:
+        source, model = resolve(settings, model_id)
+        turns = (Turn("user", prompt),) if isinstance(prompt, str) else prompt
+        with watch.over(call or Call(first_token_seconds=10, between_tokens_seconds=10)) as watched:
+            return list(source.stream(ModelRequest(model.name, turns, **request), watched))
+
+    return asked
+
+
+def text(chunks: list[Chunk]) -> str:
+    return "".join(chunk.text for chunk in chunks if isinstance(chunk, TextDelta))
+
+
+def finished(chunks: list[Chunk]) -> Finished:
+    """The last chunk, which is the only one of its kind."""
+    assert [isinstance(chunk, Finished) for chunk in chunks] == [False] * (len(chunks) - 1) + [True]
+    assert isinstance(chunks[-1], Finished)
+    return chunks[-1]
+
+
+def words(count: int) -> str:
+    return " ".join(f"w{number}" for number in range(1, count + 1))

@@ -1,0 +1,115 @@
+"""Cutting a call from another thread: whatever it is blocked in, it ends at once and says why."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app.config import Settings
+from app.llm import wire
+from app.llm.call import Call
+from app.llm.catalog import resolve
+from app.llm.errors import CallCut
+from app.llm.types import ModelRequest, Turn
+from tests.llm.conftest import DIALECTS, Ask
+from tests.provider import FakeProvider
+
+AT_ONCE = 0.5
+
+both = pytest.mark.parametrize("dialect", DIALECTS)
+
+
+@contextlib.contextmanager
+def cut_after(call: Call, seconds: float) -> Iterator[None]:
+    """Cut `call` so long into the block, which has to raise CallCut at once after that."""
+    timer = threading.Timer(seconds, call.cut, ["cancelled"])
+    start = time.monotonic()
+    timer.start()
+    with pytest.raises(CallCut) as caught:
+        yield
+    timer.join()
+    assert caught.value.reason == "cancelled"
+    assert time.monotonic() - start < seconds + AT_ONCE
+
+
+@both
+@pytest.mark.parametrize("model", ["fake-first9000", "fake-silence-at0", "fake-t20-silence", "fake-t500-r50"])
+def test_a_cut_ends_a_blocked_read(dialect: str, model: str, ask: Ask, provider: FakeProvider) -> None:
+    call = Call(60, 60)
+    model = f"{model}-x{9 + DIALECTS.index(dialect)}"  # a name of its own in the log
+    with cut_after(call, 0.3):
+        ask(f"{dialect}/{model}", call=call)
+    assert provider.calls.wait_for("closed", model, seconds=AT_ONCE)[0]["by"] == "client"
+
+
+@both
+def test_a_call_that_is_cut_before_it_begins_sends_nothing(dialect: str, ask: Ask, provider: FakeProvider) -> None:
+    call, model = Call(60, 60), f"fake-t{33 + DIALECTS.index(dialect)}"
+    call.cut("deadline")
+    with pytest.raises(CallCut, match="deadline"):
+        ask(f"{dialect}/{model}", call=call)
+    assert provider.calls.lines("request", model) == []
+
+
+@both
+def test_a_reader_that_stops_reading_closes_the_connection(
+    dialect: str, settings: Settings, provider: FakeProvider
+) -> None:
+    source, model = resolve(settings, f"{dialect}/fake-t{900 + DIALECTS.index(dialect)}-r50")
+    stream = source.stream(ModelRequest(model.name, (Turn("user", "hi"),)), Call(60, 60))
+    next(stream)
+    stream.close()
+    assert provider.calls.wait_for("closed", model.name, seconds=AT_ONCE)[0]["by"] == "client"
+
+
+def test_a_cut_ends_a_handshake_that_hangs(settings: Settings) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        url = f"https://127.0.0.1:{mute.getsockname()[1]}/v1"
+        source, model = resolve(settings.model_copy(update={"openai_base_url": url}), "openai/fake")
+        call = Call(60, 60)
+        with cut_after(call, 0.3):
+            list(source.stream(ModelRequest(model.name, (Turn("user", "hi"),)), call))
+
+
+@both
+def test_a_cut_ends_a_blocked_read_under_tls(
+    dialect: str, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate = _self_signed(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    wire._tls.cache_clear()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    with FakeProvider(tls=context) as secure:
+        urls = {"openai_base_url": secure.openai_url, "anthropic_base_url": secure.anthropic_url}
+        source, model = resolve(settings.model_copy(update=urls), f"{dialect}/fake-t20-silence")
+        call = Call(60, 60)
+        with cut_after(call, 0.5):
+            list(source.stream(ModelRequest(model.name, (Turn("user", "hi"),)), call))
+        assert secure.calls.wait_for("closed", model.name)[0] == secure.calls.lines("closed")[0]
+    wire._tls.cache_clear()
+
+
+def test_one_tls_context_serves_the_whole_process() -> None:
+    assert wire._tls() is wire._tls()
+
+
+def _self_signed(folder: Path) -> Path:
+    """A certificate of 127.0.0.1 and its key in one file."""
+    file = folder / "server.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+         "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", file, "-out", folder / "crt"],
+        check=True,
+        capture_output=True,
+    )  # fmt: skip
+    file.write_text(file.read_text() + (folder / "crt").read_text())
+    return file
