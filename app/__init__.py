@@ -1,4 +1,4 @@
-"""Holdfast, an AI chat backend whose replies survive; `create_app` is the one place where its parts are put together."""
+"""Holdfast, an AI chat backend whose replies survive; `create_app` is where its parts are put together."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from functools import partial
 from typing import Any
 
 from flask import Flask
-from flask_openapi import Info, OpenAPI
+from flask_openapi.models.info import Info
+from flask_openapi.openapi import OpenAPI
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app import api, cli, database, edge, logs, web
@@ -24,9 +25,14 @@ __version__ = "0.1.0"
 _WEB_BUSY_SECONDS = 1.0
 _WORKER_BUSY_SECONDS = 20.0
 
-_SECURITY_SCHEMES = {
+_SECURITY_SCHEMES: Any = {
     "key": {"type": "http", "scheme": "bearer", "description": "An API key, hf_…"},
-    "session": {"type": "apiKey", "in": "cookie", "name": "session", "description": "Sign-in; changes need X-CSRFToken."},
+    "session": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": "session",
+        "description": "Sign-in; changes need X-CSRFToken.",
+    },
 }
 
 
@@ -88,11 +94,11 @@ def _bind(app: Flask, settings: Settings, is_worker: bool) -> None:
     app.wsgi_app = ProxyFix(app.wsgi_app, *[settings.trusted_proxies] * 4)  # type: ignore[method-assign]
     app.extensions["redis"] = redis_client(settings.redis_url, settings.redis_timeout_seconds)
     celery.config_from_object("celeryconfig")
-    celery.conf.broker_url = settings.redis_url
+    celery.conf.update(broker_url=settings.redis_url)
     if not is_worker:
         # A request must not wait for a broker that is gone; the row is committed and the reaper sends the wake-up.
-        options = celery.conf.broker_transport_options | {"socket_timeout": settings.redis_timeout_seconds}
-        celery.conf.broker_transport_options = options | {"socket_connect_timeout": settings.redis_timeout_seconds}
+        limits = dict.fromkeys(("socket_timeout", "socket_connect_timeout"), settings.redis_timeout_seconds)
+        celery.conf.update(broker_transport_options=celery.conf.broker_transport_options | limits)
         look = partial(watching.look, principal.owners)
         app.extensions["hub"] = Hub(app, settings, app.extensions["redis"], look)
     with app.app_context():

@@ -5,12 +5,14 @@ from __future__ import annotations
 import itertools
 import secrets
 import sys
+from collections.abc import Iterator
 from uuid import UUID
 
 import click
 from flask import Flask
 from flask.cli import with_appcontext
 from flask_migrate import upgrade
+from redis.client import PubSub
 
 from app.auth import accounts
 from app.chat import sending
@@ -60,11 +62,11 @@ def listen(thread_id: str) -> None:
     """Print a thread's events live, from Redis pub/sub itself."""
     if parse_id(thread_id) is None:
         raise click.BadParameter("must be a thread's id", param_hint="THREAD_ID")
-    with redis().pubsub(ignore_subscribe_messages=True) as channel:
+    with PubSub(redis().connection_pool, ignore_subscribe_messages=True) as channel:
         channel.subscribe(Keys(thread_id).channel)
         click.echo(f"listening on {Keys(thread_id).channel}", err=True)
-        for message in channel.listen():
-            click.echo(message["data"])
+        for text in _live(channel):
+            click.echo(text)
             sys.stdout.flush()
 
 
@@ -90,9 +92,9 @@ def send(text: str, thread_id: UUID | None, model: str | None) -> None:
 def _print_reply(thread_id: str, reply_id: str) -> None:
     """Subscribe, then read the log, then follow; the offsets tell what was printed already."""
     printed = ""
-    with redis().pubsub(ignore_subscribe_messages=True) as channel:
+    with PubSub(redis().connection_pool, ignore_subscribe_messages=True) as channel:
         channel.subscribe(Keys(thread_id).channel)
-        live = (events.decode(message["data"]) for message in channel.listen())
+        live = map(events.decode, _live(channel))
         for event in itertools.chain(log.read_tail(redis(), thread_id), live):
             if event.message_id != reply_id:
                 continue
@@ -105,6 +107,13 @@ def _print_reply(thread_id: str, reply_id: str) -> None:
             if event.is_terminal:
                 click.echo(f"\n[{event.type}]" if event.type != events.COMPLETED else "")
                 return
+
+
+def _live(channel: PubSub) -> Iterator[str]:
+    while True:
+        message = channel.get_message(timeout=None)
+        if message is not None and message["type"] == "message":
+            yield message["data"]
 
 
 def _text_after(text: str, event: Event) -> str:

@@ -34,7 +34,8 @@ class Settings(BaseSettings):
     )
     data_dir: Path = Field(Path("var"), description="Folder of everything a copy keeps: database, Valkey's file, keys.")
     database_url: str = Field(
-        "", description="SQLAlchemy URL; empty means SQLite in DATA_DIR. PostgreSQL: postgresql+psycopg://user:pw@host/db."
+        "",
+        description="SQLAlchemy URL; empty means SQLite in DATA_DIR. PostgreSQL: postgresql+psycopg://user:pw@host/db.",
     )
     redis_url: str = Field(
         "redis://127.0.0.1:6379/0", description="Redis or Valkey; `make run` starts its own unless this is set."
@@ -47,7 +48,9 @@ class Settings(BaseSettings):
     # Who may come in
     signup: Literal["open", "closed"] = Field("open", description="Whether POST /api/users makes accounts.")
     rate_limits: Literal["on", "off"] = Field("on", description="All rate limits; off is for tests and benchmarks.")
-    posts_per_minute: int = Field(600, ge=1, description="Messages a user may post a minute: generous, stops a runaway loop.")
+    posts_per_minute: int = Field(
+        600, ge=1, description="Messages a user may post a minute: generous, stops a runaway loop."
+    )
     sign_ins_per_minute: int = Field(20, ge=1, description="Sign-in attempts a minute and address: slows guessing.")
     trusted_proxies: int = Field(
         0, ge=0, le=5, description="Proxies in front whose X-Forwarded-* are believed; 0 because anyone can send them."
@@ -63,8 +66,12 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(2_000_000, ge=1_000, description="Largest request body; a larger one is 413.")
 
     # Models
-    models: Annotated[list[str], NoDecode] = Field([], description="Comma-separated allow-list of model ids; empty allows all.")
-    default_model: str = Field("", description="Model id when nothing else chooses; empty takes the first usable provider's.")
+    models: Annotated[list[str], NoDecode] = Field(
+        [], description="Comma-separated allow-list of model ids; empty allows all."
+    )
+    default_model: str = Field(
+        "", description="Model id when nothing else chooses; empty takes the first usable provider's."
+    )
     openai_api_key: SecretStr | None = Field(None, description="Key for openai/… models.")
     openai_base_url: str = Field("https://api.openai.com/v1", description="Any OpenAI-compatible server.")
     anthropic_api_key: SecretStr | None = Field(None, description="Key for anthropic/… models.")
@@ -73,11 +80,15 @@ class Settings(BaseSettings):
     deepseek_base_url: str = Field("https://api.deepseek.com", description="DeepSeek's OpenAI-compatible API.")
     local_model: Literal["on", "off"] = Field("on", description="Whether `make run` starts the tiny built-in model.")
     local_base_url: str = Field("", description="Server of local/… models; `make run` fills it in.")
-    scripted: bool = Field(False, description="Offer the scripted provider: deterministic replies for tests and demonstrations.")
+    scripted: bool = Field(
+        False, description="Offer the scripted provider: deterministic replies for tests and demonstrations."
+    )
     timezone: str = Field("UTC", description="IANA time zone of the date and time that models are told.")
 
     # How a reply is worked on
-    worker_threads: int = Field(200, ge=1, le=2_000, description="Replies one worker process runs at once; threads mostly wait.")
+    worker_threads: int = Field(
+        200, ge=1, le=2_000, description="Replies one worker process runs at once; threads mostly wait."
+    )
     lease_seconds: float = Field(6, gt=0, description="A worker silent this long is taken for dead.")
     heartbeat_seconds: float = Field(1.5, gt=0, description="Renewal of the lease: four chances before it lapses.")
     reaper_seconds: float = Field(1, gt=0, description="How often each worker looks for lapsed, lost and due jobs.")
@@ -85,19 +96,33 @@ class Settings(BaseSettings):
     first_token_seconds: float = Field(60, gt=0, description="Longest silence before a model's first content.")
     between_tokens_seconds: float = Field(30, gt=0, description="Longest silence between contents; pings do not count.")
     provider_retries: int = Field(3, ge=0, le=10, description="Short retries of one model call before the reply fails.")
-    short_wait_seconds: float = Field(10, ge=0, description="Longest Retry-After slept in the worker; longer ones free it.")
-    long_wait_seconds: float = Field(3_600, gt=0, description="Longest Retry-After waited for at all; longer ones fail.")
+    short_wait_seconds: float = Field(
+        10, ge=0, description="Longest Retry-After slept in the worker; longer ones free it."
+    )
+    long_wait_seconds: float = Field(
+        3_600, gt=0, description="Longest Retry-After waited for at all; longer ones fail."
+    )
     max_crashes: int = Field(3, ge=1, description="Crashes of its worker after which a reply is given up.")
     max_waits: int = Field(5, ge=0, description="Times a reply is set waiting by its provider before it is given up.")
-    context_tokens: int = Field(16_000, ge=256, description="History sent to a model unless its catalog entry is smaller.")
-    max_output_tokens: int = Field(2_048, ge=1, description="Longest reply unless the message or thread says otherwise.")
+    context_tokens: int = Field(
+        16_000, ge=256, description="History sent to a model unless its catalog entry is smaller."
+    )
+    max_output_tokens: int = Field(
+        2_048, ge=1, description="Longest reply unless the message or thread says otherwise."
+    )
 
     # How a reply is read
     flush_ms: float = Field(5, ge=0, description="Least pause between two writes of deltas: 5 ms relays in about 4.")
     checkpoint_seconds: float = Field(2, gt=0, description="Longest text stays only in Redis while a reply runs.")
-    log_events: int = Field(5_000, ge=500, description="Entries a thread's log keeps: far more than between checkpoints.")
-    log_seconds: int = Field(86_400, ge=60, description="Life of a silent thread's log; afterwards the database answers.")
-    heartbeat_comment_seconds: float = Field(15, gt=0, description="SSE comment interval that keeps proxies from closing.")
+    log_events: int = Field(
+        5_000, ge=500, description="Entries a thread's log keeps: far more than between checkpoints."
+    )
+    log_seconds: int = Field(
+        86_400, ge=60, description="Life of a silent thread's log; afterwards the database answers."
+    )
+    heartbeat_comment_seconds: float = Field(
+        15, gt=0, description="SSE comment interval that keeps proxies from closing."
+    )
     recheck_seconds: float = Field(2, gt=0, le=4, description="How often open streams' access and rows are looked up.")
     redis_timeout_seconds: float = Field(0.5, gt=0, description="Longest a call to Redis may block; Redis may vanish.")
 
@@ -159,7 +184,9 @@ def _derived(settings: Settings) -> dict[str, object]:
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     return {
         "database_url": _database_url(settings),
-        "secret_key": SecretStr(settings.secret_key.get_secret_value() or _kept_secret(settings.data_dir / "secret_key")),
+        "secret_key": SecretStr(
+            settings.secret_key.get_secret_value() or _kept_secret(settings.data_dir / "secret_key")
+        ),
     }
 
 

@@ -57,7 +57,12 @@ def prepare(engine: Engine, busy_seconds: float) -> None:
     @event.listens_for(engine, "connect")
     def _pragmas(connection: SqliteConnection, _record: object) -> None:
         connection.isolation_level = None  # we say BEGIN ourselves, below
-        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", f"busy_timeout={int(busy_seconds * 1000)}"):
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=NORMAL",
+            "foreign_keys=ON",
+            f"busy_timeout={int(busy_seconds * 1000)}",
+        ):
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")

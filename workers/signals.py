@@ -30,7 +30,7 @@ def connect() -> None:
     signals.worker_shutdown.connect(_leave)
 
 
-class InApp(Task):  # type: ignore[misc]
+class InApp(Task[..., Any]):
     """A task that runs in the application's context, with its job's id in every log line."""
 
     flask: Flask | None = None
@@ -44,7 +44,7 @@ class InApp(Task):  # type: ignore[misc]
             return super().__call__(*args, **kwargs)
 
 
-celery.Task = InApp
+celery.task_cls = f"{__name__}:{InApp.__name__}"
 
 
 def _start(**_: Any) -> None:

@@ -151,7 +151,7 @@ class Supervisor:
 
 def ready(settings: Settings) -> bool:
     """Whether the web server says that database and Redis answer it."""
-    connection = HTTPConnection(_reachable(settings.host), settings.port, timeout=5)
+    connection = HTTPConnection(_reachable(settings.host), settings.port, timeout=30)
     try:
         connection.request("GET", "/readyz")
         return connection.getresponse().status == 200

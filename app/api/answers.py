@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hashlib import sha256
+from typing import TypeVar
 from uuid import UUID
 
 from flask import Response, request
@@ -10,8 +11,10 @@ from pydantic import BaseModel
 
 from app.chat.errors import InvalidField
 from app.chat.idempotency import Answer, Once
-from app.chat.objects import Sent, ThreadObject
+from app.chat.objects import Sent
 from app.chat.paging import Page
+
+T = TypeVar("T", bound=BaseModel)
 
 _MAX_KEY_CHARS = 255
 
@@ -34,11 +37,13 @@ def sent(answer_: Answer) -> Response:
     return response
 
 
-def listing(page: Page[BaseModel] | Page[ThreadObject]) -> Response:
+def listing(page: Page[T]) -> Response:
     """A page of a list."""
     items = b",".join(item.model_dump_json().encode() for item in page.items)
     cursor = f'"{page.next_cursor}"' if page.next_cursor is not None else "null"
-    return Response(b'{"data":[' + items + b'],"next_cursor":' + cursor.encode() + b"}", content_type="application/json")
+    return Response(
+        b'{"data":[' + items + b'],"next_cursor":' + cursor.encode() + b"}", content_type="application/json"
+    )
 
 
 def accepted(result: Sent) -> Answer:

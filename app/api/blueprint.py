@@ -6,13 +6,14 @@ from typing import Any
 
 from flask import Flask, request
 from flask.json.provider import DefaultJSONProvider
-from flask_openapi import APIBlueprint, Tag
+from flask_openapi.blueprint import APIBlueprint
+from flask_openapi.models.tag import Tag
 from werkzeug.exceptions import UnsupportedMediaType
 
 from app.api.problems import Problem
 
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
-_ERRORS = {status: Problem for status in (401, 403, 404, 422, 429, 503)}
+_ERRORS: Any = dict.fromkeys((401, 403, 404, 422, 429, 503), Problem)
 SECURITY: list[dict[str, list[Any]]] = [{"key": []}, {"session": []}]
 
 

@@ -68,5 +68,3 @@ class Chosen(Body):
     temperature: Temperature | None = None
     max_output_tokens: OutputTokens | None = None
     context_tokens: ContextTokens | None = None
-
-

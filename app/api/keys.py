@@ -40,7 +40,7 @@ class KeyPath(BaseModel):
 @routes.get("/keys", summary="List keys", responses={200: KeyList})
 def list_keys() -> Response:
     """One's own keys, without their secrets."""
-    return listing(Page[BaseModel](keys.listed(door.who().user_id), None))
+    return listing(Page(keys.listed(door.who().user_id), None))
 
 
 @routes.post("/keys", summary="Make a key", responses={201: KeyObject})

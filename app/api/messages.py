@@ -10,8 +10,19 @@ from pydantic import BaseModel, Field, field_validator
 
 from app.api.answers import accepted, listing, once, respond, sent
 from app.api.blueprint import group
-from app.api.fields import Body, Instructions, Listing, MessagePath, Metadata, ModelId, OutputTokens, SpokenText
-from app.api.fields import Temperature, ThreadPath, Title
+from app.api.fields import (
+    Body,
+    Instructions,
+    Listing,
+    MessagePath,
+    Metadata,
+    ModelId,
+    OutputTokens,
+    SpokenText,
+    Temperature,
+    ThreadPath,
+    Title,
+)
 from app.auth import door
 from app.chat import cancelling, following, reading, sending
 from app.chat.following import Ended
@@ -116,12 +127,15 @@ def read_message(path: MessagePath, query: Polling) -> Response:
         message = following.wait(_hub(), who.user_id, who.credential, path.message_id, query.wait)
     response = respond(message)
     response.add_etag()
-    return response.make_conditional(request)
+    response.make_conditional(request)
+    return response
 
 
-@routes.post("/messages/<uuid:message_id>/cancel", summary="Cancel a reply", responses={200: MessageObject, 202: MessageObject})
+@routes.post(
+    "/messages/<uuid:message_id>/cancel", summary="Cancel a reply", responses={200: MessageObject, 202: MessageObject}
+)
 def cancel_message(path: MessagePath) -> Response:
-    """Stop writing; what is written is kept. 202 while its worker has not confirmed. A reply that ended stays as it is."""
+    """Stop writing and keep what is written; 202 while its worker has not confirmed. An ended reply stays as it is."""
     message = cancelling.cancel(door.who().user_id, path.message_id)
     return respond(message, 200 if message.status in TERMINAL else 202)
 
@@ -147,9 +161,7 @@ def _post(body: PostToThread, thread_id: UUID | None) -> Response:
     user_id = door.who().user_id
     given = body.model_dump(include=set(_PARAMETERS), exclude_none=True)
     draft = Draft(body.content, thread_id, body.title, given, body.metadata)
-    result = sending.send_message(
-        user_id, draft, request_id=g.get("request_id"), once=once(user_id), render=accepted
-    )
+    result = sending.send_message(user_id, draft, request_id=g.get("request_id"), once=once(user_id), render=accepted)
     return sent(accepted(result))
 
 

@@ -43,4 +43,4 @@ def list_models() -> Response:
     """What can be chosen, and what would have to be set for the rest. Any other name of a provider works too."""
     door.who()
     found = [ModelObject.model_validate(model) for model in catalog.models(settings())]
-    return listing(Page[BaseModel](found, None))
+    return listing(Page(found, None))

@@ -90,7 +90,10 @@ def problem(status: int, code: str, detail: str, errors: list[dict[str, str]] | 
 def invalid(error: ValidationError) -> Response:
     """The answer to input that does not have the described shape; names every field, repeats no value."""
     errors = [
-        {"field": ".".join(str(part) for part in item["loc"]) or "body", "message": item["msg"].removeprefix("Value error, ")}
+        {
+            "field": ".".join(str(part) for part in item["loc"]) or "body",
+            "message": item["msg"].removeprefix("Value error, "),
+        }
         for item in error.errors(include_input=False, include_url=False, include_context=False)
     ]
     detail = "; ".join(f"{item['field']}: {item['message']}" for item in errors[:3])

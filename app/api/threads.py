@@ -72,7 +72,9 @@ def create_thread(body: NewThread) -> Response:
     """An empty thread, to be posted to later."""
     user_id = door.who().user_id
     chosen = body.settings.model_dump(exclude_none=True)
-    created = threads.create(user_id, body.title, body.metadata, chosen, once(user_id), _created)
+    created = threads.create(
+        user_id, title=body.title, metadata=body.metadata, settings=chosen, once=once(user_id), render=_created
+    )
     return sent(_created(created))
 
 

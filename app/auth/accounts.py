@@ -83,7 +83,7 @@ def by_password(email: str, password: str) -> UUID:
 def change(user_id: UUID, changes: dict[str, Any]) -> UserObject:
     """Set name, image or preferences, whichever `changes` has; a preference set to null falls back to the default."""
     with transaction() as session:
-        values = {name: changes[name] for name in ("name", "image") if name in changes}
+        values: dict[str, Any] = {name: changes[name] for name in ("name", "image") if name in changes}
         if "preferences" in changes:
             merged = session.scalars(select(User.preferences).where(User.id == user_id)).one() | changes["preferences"]
             values["preferences"] = {name: value for name, value in merged.items() if value is not None}

@@ -37,7 +37,9 @@ def by_key(token: str) -> Principal | None:
         row = session.execute(
             select(ApiKey.id, ApiKey.user_id)
             .join(User, User.id == ApiKey.user_id)
-            .where(ApiKey.key_hash == secrets.fingerprint(token), ApiKey.revoked_at.is_(None), User.disabled_at.is_(None))
+            .where(
+                ApiKey.key_hash == secrets.fingerprint(token), ApiKey.revoked_at.is_(None), User.disabled_at.is_(None)
+            )
         ).one_or_none()
     return Principal(row.user_id, "key", row.id) if row is not None else None
 

@@ -25,9 +25,10 @@ def hash_password(password: str) -> str:
 def password_fits(password: str, hashed: str | None) -> bool:
     """Whether `password` is the one that was hashed; takes as long for None."""
     try:
-        return _hasher.verify(hashed or _NOBODY, password) and hashed is not None
+        _hasher.verify(hashed or _NOBODY, password)
     except (VerificationError, InvalidHashError):
         return False
+    return hashed is not None
 
 
 def new_key() -> str:

@@ -20,8 +20,9 @@ def messages(session: Session, ids: Iterable[UUID]) -> dict[UUID, MessageObject]
     rows = session.execute(
         select(Message, Job).outerjoin(Job, Job.id == Message.job_id).where(Message.id.in_(list(ids)))
     ).all()
-    tools = _invocations(session, [message.id for message, job in rows if job is not None])
-    positions = _positions(session, [job for _, job in rows if job is not None])
+    jobs: list[Job | None] = [job for _, job in rows]  # an outer join: SQLAlchemy's types do not say so
+    tools = _invocations(session, [message.id for message, _ in rows if message.job_id is not None])
+    positions = _positions(session, [job for job in jobs if job is not None])
     return {message.id: _message(message, job, tools[message.id], positions) for message, job in rows}
 
 
@@ -77,7 +78,9 @@ def _positions(session: Session, jobs: list[Job]) -> dict[UUID, int]:
             select(Job.id, Job.after_id).where(
                 Job.thread_id.in_({job.thread_id for job in queued}), Job.status.in_(ACTIVE)
             )
-        ).tuples().all()
+        )
+        .tuples()
+        .all()
     )
     return {job.id: _chain(job.after_id, before) for job in queued}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import structlog
@@ -22,8 +22,8 @@ from app.jobs import lifecycle, queue
 from app.jobs.claim import Claim
 from app.jobs.reaper import Abandoned
 from app.llm.prices import cost_in_cents
-from app.llm.types import ModelRequest
-from app.models import Job, Message, Status, Step, Thread, ToolCall
+from app.llm import types as llm
+from app.models import Attempt, Job, Message, Status, Step, Thread, ToolCall
 from app.stream import events, log
 
 _TERMINAL_EVENTS = {
@@ -32,34 +32,28 @@ _TERMINAL_EVENTS = {
     Status.CANCELLED: events.CANCELLED,
 }
 
-_DEADLINE = ("deadline_exceeded", "The reply was not finished within its time; ask again or for less.")
-_CRASHED = ("crashed_repeatedly", "The worker writing this reply ended unexpectedly several times; ask again.")
+DEADLINE = ("deadline_exceeded", "The reply was not finished within its time; ask again or for less.")
+CRASHED = ("crashed_repeatedly", "The worker writing this reply ended unexpectedly several times; ask again.")
 
 logger = structlog.get_logger(__name__)
 
 
 def finish(claim: Claim, end: Outcome) -> bool:
     """End the reply that `claim` holds. False when the claim was lost: nothing was written then."""
-    return _end(claim.job_id, claim.attempt, end, claim.claimed_at, lambda s: lifecycle.finish(s, claim, end.status))
-
-
-def deadline_outcome(request: ModelRequest, text: str) -> Outcome:
-    """The end of a reply whose time is up."""
-    return outcome.ended_early(Status.FAILED, request, text, *_DEADLINE)
+    return _end(claim.job_id, claim.attempt, end, lambda s: lifecycle.finish(s, claim, end.status))
 
 
 def end_abandoned(abandoned: Abandoned) -> None:
     """End a job that nobody works on any more, with what its last attempt is known to have written."""
     text = _known_text(abandoned.job_id)
     status = Status.CANCELLED if abandoned.why == "cancelled" else Status.FAILED
-    reason = _CRASHED if abandoned.why == "crashed" else _DEADLINE
+    reason = CRASHED if abandoned.why == "crashed" else DEADLINE
     end = outcome.ended_early(status, None, text, *reason)
     move = lifecycle.end_orphan if abandoned.orphaned else lifecycle.end_unowned
     _end(
         abandoned.job_id,
         abandoned.attempt,
         end,
-        None,
         lambda session: move(session, abandoned.job_id, abandoned.attempt, end.status),
     )
 
@@ -83,19 +77,17 @@ def announce(job_id: UUID) -> None:
     queue.publish_successors(job_id)
 
 
-def _end(
-    job_id: UUID, attempt: int, end: Outcome, started_at: datetime | None, move: Callable[[Session], bool]
-) -> bool:
+def _end(job_id: UUID, attempt: int, end: Outcome, move: Callable[[Session], bool]) -> bool:
     with transaction() as session:
         if not move(session):
             return False
-        _write(session, job_id, attempt, end, started_at)
+        _write(session, job_id, end)
     logger.info("reply ended", job_id=str(job_id), attempt=attempt, status=end.status.value, reason=end.finish_reason)
     announce(job_id)
     return True
 
 
-def _write(session: Session, job_id: UUID, attempt: int, end: Outcome, started_at: datetime | None) -> None:
+def _write(session: Session, job_id: UUID, end: Outcome) -> None:
     message = session.scalars(select(Message).where(Message.job_id == job_id)).one()
     message.content = end.text
     message.finish_reason = end.finish_reason
@@ -107,23 +99,23 @@ def _write(session: Session, job_id: UUID, attempt: int, end: Outcome, started_a
         message.cached_tokens = end.usage.cached_tokens
         message.reasoning_tokens = end.usage.reasoning_tokens
         message.cost_in_cents = cost_in_cents(str(message.model_id), end.usage)
-        _record_step(session, message, job_id, attempt, end, started_at)
+        _record_step(session, message, end)
     session.flush()
     session.execute(update(Message).where(Message.id == message.id).values(updated_at=now(), completed_at=now()))
     session.execute(update(Thread).where(Thread.id == message.thread_id).values(updated_at=now()))
 
 
-def _record_step(
-    session: Session, message: Message, job_id: UUID, attempt: int, end: Outcome, started_at: datetime | None
-) -> None:
+def _record_step(session: Session, message: Message, end: Outcome) -> None:
+    """The model call that ended here, with the tools it asked for."""
+    newest = select(Attempt).where(Attempt.job_id == message.job_id).order_by(Attempt.number.desc()).limit(1)
+    attempt = session.scalars(newest).one()
     step_id = new_id()
-    number = session.scalars(select(func.count()).where(Step.job_id == job_id)).one() + 1
     session.execute(
         insert(Step).values(
             id=step_id,
-            job_id=job_id,
-            number=number,
-            attempt=attempt,
+            job_id=message.job_id,
+            number=session.scalars(select(func.count()).where(Step.job_id == message.job_id)).one() + 1,
+            attempt=attempt.number,
             kind="model",
             model_id=message.model_id,
             request_id=end.request_id,
@@ -131,22 +123,22 @@ def _record_step(
             finish_reason=end.finish_reason,
             prompt_tokens=message.prompt_tokens,
             completion_tokens=message.completion_tokens,
-            started_at=started_at,
+            started_at=attempt.started_at,
         )
     )
     for call in end.tool_calls:
-        session.execute(
-            insert(ToolCall).values(
-                message_id=message.id,
-                step_id=step_id,
-                call_id=call.id,
-                name=call.name,
-                arguments=call.arguments,
-                status="failed",
-                error="No tool of this name was offered.",
-                completed_at=now(),
-            )
-        )
+        session.execute(insert(ToolCall).values(message_id=message.id, step_id=step_id, **_refused(call)))
+
+
+def _refused(call: llm.ToolCall) -> dict[str, Any]:
+    return {
+        "call_id": call.id,
+        "name": call.name,
+        "arguments": call.arguments,
+        "status": "failed",
+        "error": "No tool of this name was offered.",
+        "completed_at": now(),
+    }
 
 
 def _known_text(job_id: UUID) -> str:

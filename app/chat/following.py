@@ -1,4 +1,4 @@
-"""Following a thread or one reply live: snapshot, the kept log, then what arrives, healed whenever something is missing."""
+"""Following a thread or one reply live: a snapshot, the kept log, then what arrives, healed where text is missing."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Ended:
 
 
 def reply(
-    hub: Hub, user_id: UUID, credential: str, message_id: UUID, after: str | None, until: float | None = None
+    hub: Hub, user_id: UUID, credential: str, message_id: UUID, after: str | None, *, until: float | None = None
 ) -> Ended | Iterator[Item]:
     """The stream of one reply, after the cursor `after`, and no longer than `until` on the monotonic clock.
 
@@ -65,7 +65,7 @@ def thread(hub: Hub, user_id: UUID, credential: str, thread_id: UUID, after: str
 
 def wait(hub: Hub, user_id: UUID, credential: str, message_id: UUID, seconds: float) -> MessageObject:
     """The message once it has ended or needs somebody, or as it stands when `seconds` are over."""
-    following = reply(hub, user_id, credential, message_id, None, time.monotonic() + seconds)
+    following = reply(hub, user_id, credential, message_id, None, until=time.monotonic() + seconds)
     if not isinstance(following, Ended):
         for item in following:
             if item is not None and (item.is_terminal or item.type == events.REQUIRES_ACTION):
@@ -139,7 +139,7 @@ class _Follower:
             yield from self._heal(str(event.message_id))
 
     def _looked(self, sight: Sight, degraded: bool) -> Iterator[Event]:
-        """Whatever the live way did not bring: ends, text while Redis is away, and gaps a checkpoint has filled since."""
+        """What the live way did not bring: ends, text while Redis is away, gaps that a checkpoint has filled since."""
         for state in sight.replies.get(self._thread_id, ()):
             if self._message_id not in {None, state.message_id} or self._seen.ended(state.message_id):
                 continue
@@ -227,5 +227,3 @@ class _Follower:
         snapshot = snapshots.lengthened(message.content, message.attempt, self._thread_id, str(message.id))
         self._seen.begin(str(message.id), message.attempt, len(snapshot.text))
         return message.model_copy(update={"content": snapshot.text})
-
-

@@ -44,7 +44,7 @@ class ReplyError(Shape):
 
 
 class MessageObject(Shape):
-    """One message. Of a reply that is being written, `content` is the text so far. Costs are decimal strings in cents."""
+    """One message. Of a reply that is being written, `content` is the text so far. Costs are decimals, in cents."""
 
     id: UUID
     thread_id: UUID

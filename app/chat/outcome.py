@@ -31,11 +31,17 @@ class Outcome:
 def finished(request: ModelRequest, text: str, end: Finished) -> Outcome:
     """The provider said it was done."""
     usage, estimated = _usage(request, text, end.usage)
-    outcome = Outcome(Status.COMPLETED, text, _REASONS[end.reason], usage, estimated, None, end.request_id, end.tool_calls)
+    outcome = Outcome(
+        Status.COMPLETED, text, _REASONS[end.reason], usage, estimated, None, end.request_id, end.tool_calls
+    )
     if end.reason == "tool_calls":
-        return _failed(outcome, _error("unexpected_tool_call", "The model called a tool although none was offered; ask again."))
+        return _failed(
+            outcome, _error("unexpected_tool_call", "The model called a tool although none was offered; ask again.")
+        )
     if end.reason == "content_filter":
-        return _failed(outcome, _error(ContentFiltered.code, "The provider's filter stopped this reply; rephrase the message."))
+        return _failed(
+            outcome, _error(ContentFiltered.code, "The provider's filter stopped this reply; rephrase the message.")
+        )
     return outcome
 
 

@@ -31,7 +31,7 @@ from app.stream.flusher import Flusher
 from app.stream.writer import Writer
 from app.text import printable
 
-_SENTENCE_ENDS = (".", "!", "?", "\n", "。", "！", "？")
+_SENTENCE_ENDS = (".", "!", "?", "\n", "。")
 _LEAST_CHECKPOINT_SECONDS = 0.5
 _INTERNAL = ("internal_error", "Holdfast failed to write this reply; the worker's log says why.")
 _BACKOFF = wait_exponential_jitter(initial=0.5, max=8, jitter=0.5)
@@ -50,7 +50,7 @@ class Workshop:
 
 
 def process_message(workshop: Workshop, job_id: UUID) -> None:
-    """Write the reply of `job_id`, or do nothing: when it is not there to claim, somebody else has it or has ended it."""
+    """Write the reply of `job_id`; do nothing when it is not there to claim: somebody else has it or has ended it."""
     presence, settings = workshop.presence, workshop.settings
     if presence.draining or presence.lease_id is None:
         return
@@ -62,57 +62,79 @@ def process_message(workshop: Workshop, job_id: UUID) -> None:
         request_id=claim.request_id, thread_id=str(claim.thread_id), attempt=claim.attempt
     )
     with presence.running(claim) as run:
-        _Reply(workshop, run).write()
+        work = _gather(workshop, claim)
+        if work is not None:
+            _Reply(workshop, run, work).write()
+
+
+def _gather(workshop: Workshop, claim: Claim) -> Work | None:
+    """What to write; None when that could not be found out, and the reply was dealt with instead."""
+    try:
+        with reading() as session:
+            return context.gather(session, workshop.settings, claim.job_id, claim.claimed_at)
+    except ModelUnavailable as error:
+        unavailable = outcome.unavailable(error)
+        _insist(workshop, lambda: finishing.finish(claim, unavailable))
+    except SQLAlchemyError as error:
+        logger.warning("database failed; handing the reply over", error=type(error).__name__)
+        _hand_over(workshop, claim)
+    return None
+
+
+def _hand_over(workshop: Workshop, claim: Claim) -> None:
+    def release() -> None:
+        with transaction() as session:
+            lifecycle.hand_over(session, claim)
+
+    _insist(workshop, release)
+    queue.publish_ready()
+
+
+def _insist(workshop: Workshop, action: Callable[[], object]) -> None:
+    """Repeat a guarded transition until the database took it, or the lease is gone and it is another's to make."""
+    Retrying(
+        retry=retry_if_exception_type(SQLAlchemyError),
+        wait=wait_exponential(multiplier=0.1, max=1),
+        stop=lambda _: not workshop.presence.holds(),
+        reraise=True,
+    )(action)
 
 
 class _Reply:
     """One attempt at one reply."""
 
-    def __init__(self, workshop: Workshop, run: Run) -> None:
+    def __init__(self, workshop: Workshop, run: Run, work: Work) -> None:
         self._workshop = workshop
         self._settings = workshop.settings
         self._run = run
         self._claim: Claim = run.claim
-        self._writer: Writer | None = None
+        self._work = work
+        self._writer = self._begin()
         self._kept_at = time.monotonic()
         self._kept = ""
 
     def write(self) -> None:
         """Every way an attempt can end, in one place."""
         try:
-            self._work = self._gather()
-            self._writer = self._begin(self._work)
             end = self._ask_with_retries()
             self._finish(outcome.finished(self._work.request, self._writer.text, end))
-        except ModelUnavailable as error:
-            self._finish(outcome.unavailable(error))
         except Stopped as stopped:
             self._stopped(stopped.why)
         except ProviderError as error:
             self._refused(error)
         except SQLAlchemyError as error:
             logger.warning("database failed; handing the reply over", error=type(error).__name__)
-            self._hand_over()
+            _hand_over(self._workshop, self._claim)
         except Exception:
             logger.exception("reply failed unexpectedly")
-            self._finish(outcome.ended_early(Status.FAILED, None, self._text, *_INTERNAL))
+            self._end_early(Status.FAILED, *_INTERNAL)
 
-    def _gather(self) -> Work:
-        with reading() as session:
-            return context.gather(session, self._settings, self._claim.job_id, self._claim.claimed_at)
-
-    @property
-    def _text(self) -> str:
-        return self._writer.text if self._writer is not None else ""
-
-    def _begin(self, work: Work) -> Writer:
-        claim, workshop = self._claim, self._workshop
-        writer = Writer(
-            workshop.flusher, str(claim.thread_id), str(work.message_id), claim.attempt, workshop.presence.holds
-        )
+    def _begin(self) -> Writer:
+        claim, workshop, message_id = self._claim, self._workshop, str(self._work.message_id)
+        writer = Writer(workshop.flusher, str(claim.thread_id), message_id, claim.attempt, workshop.presence.holds)
         if claim.attempt > 1:
             writer.reset("")
-        writer.send(events.PROCESSING, {"model_id": work.model_id})
+        writer.send(events.PROCESSING, {"model_id": self._work.model_id})
         return writer
 
     def _ask_with_retries(self) -> Finished:
@@ -209,34 +231,19 @@ class _Reply:
             self._writer.send(events.WAITING, {"wake_at": iso(wake_at), "reason": reason})
 
     def _stopped(self, why: Stop) -> None:
-        request = self._work.request
         if why is Stop.CANCELLED:
-            self._finish(outcome.ended_early(Status.CANCELLED, request, self._text, "", ""))
+            self._end_early(Status.CANCELLED, "", "")
         elif why is Stop.DEADLINE:
-            self._finish(finishing.deadline_outcome(request, self._text))
+            self._end_early(Status.FAILED, *finishing.DEADLINE)
         elif why is Stop.HANDED_OVER:
-            self._hand_over()
+            logger.info("handing the reply over")
+            _hand_over(self._workshop, self._claim)
         else:
             logger.warning("attempt abandoned: the job belongs to somebody else now")
 
-    def _hand_over(self) -> None:
-        def release() -> None:
-            with transaction() as session:
-                lifecycle.hand_over(session, self._claim)
-
-        self._insist(release)
-        queue.publish_ready()
+    def _end_early(self, status: Status, code: str, message: str) -> None:
+        self._finish(outcome.ended_early(status, self._work.request, self._writer.text, code, message))
 
     def _finish(self, end: Outcome) -> None:
-        if self._writer is not None:
-            self._writer.settle(self._settings.redis_timeout_seconds)  # the last words before the last event
-        self._insist(lambda: finishing.finish(self._claim, end))
-
-    def _insist(self, action: Callable[[], object]) -> None:
-        """Repeat a guarded transition until the database took it, or the lease is gone and it is another's to make."""
-        Retrying(
-            retry=retry_if_exception_type(SQLAlchemyError),
-            wait=wait_exponential(multiplier=0.1, max=1),
-            stop=lambda _: not self._workshop.presence.holds(),
-            reraise=True,
-        )(action)
+        self._writer.settle(self._settings.redis_timeout_seconds)  # the last words before the last event
+        _insist(self._workshop, lambda: finishing.finish(self._claim, end))

@@ -1,4 +1,4 @@
-"""Posting a message: one transaction makes the user's message, the pending reply and its job; then the wake-up goes out."""
+"""Posting: one transaction makes the user's message, the pending reply and its job; then the wake-up goes out."""
 
 from __future__ import annotations
 

@@ -37,6 +37,7 @@ def find(session: Session, user_id: UUID, thread_id: UUID) -> Thread:
 
 def create(
     user_id: UUID,
+    *,
     title: str | None,
     metadata: dict[str, Any],
     settings: dict[str, Any],
@@ -68,7 +69,7 @@ def page(
 ) -> Page[ThreadObject]:
     """The user's threads, newest first by `order`. `status`: only those whose newest active reply has it, or "idle"."""
     column = Thread.created_at if order == "created_at" else Thread.updated_at
-    statement: Select[tuple[Thread]] = (
+    statement: Select[Thread] = (
         select(Thread)
         .where(Thread.user_id == user_id, Thread.deleted_at.is_(None))
         .where(Thread.archived_at.is_not(None) if archived else Thread.archived_at.is_(None))
@@ -90,7 +91,7 @@ def page(
 
 def change(user_id: UUID, thread_id: UUID, changes: dict[str, Any]) -> ThreadObject:
     """Set title, metadata, settings, archived or active_message_id, whichever `changes` has."""
-    values = {name: changes[name] for name in ("title", "settings") if name in changes}
+    values: dict[str, Any] = {name: changes[name] for name in ("title", "settings") if name in changes}
     if "metadata" in changes:
         values["meta"] = changes["metadata"]
     if "archived" in changes:
@@ -107,7 +108,7 @@ def change(user_id: UUID, thread_id: UUID, changes: dict[str, Any]) -> ThreadObj
 
 
 def delete(user_id: UUID, thread_id: UUID) -> None:
-    """Hide the thread at once, cancel what runs in it; maintenance removes the rows. Its streams close within seconds."""
+    """Hide the thread at once and cancel what runs in it; its streams close, and maintenance removes the rows."""
     with transaction() as session:
         running = session.scalars(select(Job.id).where(Job.thread_id == thread_id, Job.status.in_(ACTIVE))).all()
         hidden = session.execute(

@@ -67,7 +67,9 @@ def look(owners: Owners, interests: set[Interest], degraded: bool) -> Sight:
     with reading() as session:
         owner_of = owners(session, {interest.credential for interest in interests})
         threads = dict(
-            session.execute(select(Thread.id, Thread.user_id).where(Thread.id.in_(ids), Thread.deleted_at.is_(None))).tuples().all()
+            session.execute(select(Thread.id, Thread.user_id).where(Thread.id.in_(ids), Thread.deleted_at.is_(None)))
+            .tuples()
+            .all()
         )
         replies = _replies(session, ids, degraded)
     allowed = frozenset(

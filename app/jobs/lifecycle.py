@@ -1,4 +1,4 @@
-"""The transitions of a job: each is one UPDATE that names the state it leaves; no row changed means: not yours any more.
+"""The transitions of a job: each is one UPDATE that names the state it leaves; no row changed means: not yours.
 
 Every function works inside the caller's transaction and takes the job's row lock first, before any other row.
 """
@@ -159,13 +159,17 @@ def _ended(status: Status) -> dict[str, Any]:
 
 
 def _move(session: Session, where: ColumnElement[bool], **values: Any) -> bool:
-    result = session.execute(update(Job).where(where).values(**values), execution_options={"synchronize_session": False})
+    result = session.execute(
+        update(Job).where(where).values(**values), execution_options={"synchronize_session": False}
+    )
     assert isinstance(result, CursorResult)
     return result.rowcount == 1
 
 
 def _close(session: Session, job_id: UUID, attempt: int, outcome: str) -> bool:
     session.execute(
-        update(Attempt).where(Attempt.job_id == job_id, Attempt.number == attempt).values(ended_at=now(), outcome=outcome)
+        update(Attempt)
+        .where(Attempt.job_id == job_id, Attempt.number == attempt)
+        .values(ended_at=now(), outcome=outcome)
     )
     return True

@@ -38,7 +38,9 @@ class Reaper:
     """One pass about every second. What a reply's end looks like is passed in: `end` ends an abandoned job,
     `announce` sends the last event of one that ended without."""
 
-    def __init__(self, app: Flask, settings: Settings, end: Callable[[Abandoned], None], announce: Callable[[UUID], None]) -> None:
+    def __init__(
+        self, app: Flask, settings: Settings, end: Callable[[Abandoned], None], announce: Callable[[UUID], None]
+    ) -> None:
         self._app = app
         self._settings = settings
         self._end = end
@@ -62,7 +64,9 @@ class Reaper:
             with transaction() as session:
                 if lifecycle.recover(session, job_id, attempt):
                     log.warning("recovered a job of a dead worker", job_id=str(job_id), attempt=attempt)
-        for job_id, _ in self._pairs(select(Job.id, Job.attempt).where(Job.status == Status.WAITING, Job.wake_at <= now())):
+        for job_id, _ in self._pairs(
+            select(Job.id, Job.attempt).where(Job.status == Status.WAITING, Job.wake_at <= now())
+        ):
             with transaction() as session:
                 lifecycle.wake(session, job_id)
         unannounced = and_(Job.announced_at.is_(None), Job.finished_at < now(-_ANNOUNCE_AFTER_SECONDS))
@@ -87,7 +91,7 @@ class Reaper:
                     found.setdefault(row.id, Abandoned(row.id, row.attempt, why, row.status == Status.PROCESSING))
         return list(found.values())
 
-    def _pairs(self, statement: Select[tuple[UUID, int]]) -> list[tuple[UUID, int]]:
+    def _pairs(self, statement: Select[UUID, int]) -> list[tuple[UUID, int]]:
         with reading() as session:
             return [(row[0], row[1]) for row in session.execute(statement.limit(BATCH))]
 

@@ -34,7 +34,9 @@ class Job(Base):
         _partial("ix_jobs_processing", "lease_id", "status = 'processing'"),
         _partial("ix_jobs_deadline", "deadline_at", "status IN ('pending', 'processing')"),
         _partial("ix_jobs_unannounced", "finished_at", "finished_at IS NOT NULL AND announced_at IS NULL"),
-        _partial("ix_jobs_cancelling", "cancel_requested_at", "cancel_requested_at IS NOT NULL AND finished_at IS NULL"),
+        _partial(
+            "ix_jobs_cancelling", "cancel_requested_at", "cancel_requested_at IS NOT NULL AND finished_at IS NULL"
+        ),
     )
 
     id: Mapped[Key]

@@ -29,7 +29,7 @@ END_CURSOR = "end"
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One entry of a thread's stream. `fields` are what its type adds; `cursor` is its place in the log, if it has one."""
+    """One entry of a thread's stream. `fields` are what its type adds; `cursor` is its place in the log, if any."""
 
     type: str
     thread_id: str

@@ -104,7 +104,9 @@ class Subscription:
 class Hub:
     """The readers of this process. `look` answers, for all interests at once, what the database says about them."""
 
-    def __init__(self, app: Flask, settings: Settings, client: Redis, look: Callable[[set[Interest], bool], Any]) -> None:
+    def __init__(
+        self, app: Flask, settings: Settings, client: Redis, look: Callable[[set[Interest], bool], Any]
+    ) -> None:
         self._app = app
         self._settings = settings
         self._client = client
@@ -196,7 +198,7 @@ class Hub:
             time.sleep(0.2)
 
     def _listen(self) -> None:
-        with self._client.pubsub() as pubsub:
+        with PubSub(self._client.connection_pool) as pubsub:
             with self._lock:
                 for confirmed in self._confirmed.values():
                     confirmed.clear()

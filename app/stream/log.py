@@ -115,12 +115,13 @@ def read(client: Redis, thread_id: str, after: str) -> list[Event] | None:
 
 def read_tail(client: Redis, thread_id: str, count: int = 500) -> list[Event]:
     """The newest `count` events, oldest first: enough to reach back beyond any checkpoint of a running reply."""
-    return _events(reversed(client.xrevrange(Keys(thread_id).log, count=count)))
+    newest_first: Any = client.xrevrange(Keys(thread_id).log, count=count)
+    return _events(reversed(newest_first))
 
 
 def last_cursor(client: Redis, thread_id: str) -> str | None:
     """The cursor of the newest entry, or None for an empty log."""
-    newest = client.xrevrange(Keys(thread_id).log, count=1)
+    newest: Any = client.xrevrange(Keys(thread_id).log, count=1)
     return str(newest[0][0]) if newest else None
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import structlog
 from redis import Redis
+from redis.client import PubSub
 from redis.exceptions import RedisError
 
 CANCELS = "holdfast:cancels"
@@ -47,7 +48,7 @@ class CancelListener:
                 self._stopped.wait(_PAUSE_SECONDS)
 
     def _listen(self) -> None:
-        with self._client.pubsub(ignore_subscribe_messages=True) as channel:
+        with PubSub(self._client.connection_pool, ignore_subscribe_messages=True) as channel:
             channel.subscribe(CANCELS)
             while not self._stopped.is_set():
                 message = channel.get_message(timeout=_PAUSE_SECONDS)

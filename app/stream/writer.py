@@ -86,7 +86,7 @@ class Writer:
         self._pending.append(Event(type_, self._thread_id, self._message_id, self._attempt, fields))
 
     def _grow(self, type_: str, text: str, offset: int) -> None:
-        """Join `text` to the pending event before it, if that is of the same kind: one entry a flush, not one a token."""
+        """Join `text` to the pending event of the same kind, if it is the last: one entry a flush, not one a token."""
         last = self._pending[-1] if self._pending else None
         if last is not None and last.type == type_:
             joined = {"offset": last.fields["offset"], "text": last.fields["text"] + text}

@@ -71,15 +71,18 @@ class Connection:
         """Close with RST instead of FIN."""
         sock = self._writer.get_extra_info("socket")
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self._writer.transport.abort()
+        self.abort()
 
     async def close(self) -> None:
-        """Close, whatever state it is in."""
+        """Close once everything is sent."""
         if self._gone is not None:
             self._gone.cancel()
-            await asyncio.gather(self._gone, return_exceptions=True)
         self._writer.close()
         await asyncio.gather(self._writer.wait_closed(), return_exceptions=True)
+
+    def abort(self) -> None:
+        """Close at once, whatever state it is in."""
+        self._writer.transport.abort()
 
     def _head(self, status: int, headers: dict[str, str]) -> None:
         fields = "".join(f"{name}: {value}\r\n" for name, value in {**headers, "connection": "close"}.items())

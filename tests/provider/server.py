@@ -34,6 +34,7 @@ class FakeProvider:
         self._tls = tls
         self._numbers = itertools.count(1)
         self._asked: Counter[str] = Counter()
+        self._open: set[Connection] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="fake-provider", daemon=True)
 
@@ -74,9 +75,13 @@ class FakeProvider:
         for stream in streams:
             stream.cancel()
         await asyncio.gather(*streams, return_exceptions=True)
+        for connection in self._open:
+            connection.abort()
+        await asyncio.sleep(0)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         connection = Connection(reader, writer)
+        self._open.add(connection)
         try:
             path, headers, body = await connection.request()
             dialect = DIALECTS.get(path)
@@ -88,6 +93,7 @@ class FakeProvider:
             pass  # a connection without a request, or the end of the test
         finally:
             await connection.close()
+            self._open.discard(connection)
 
     async def _reply(
         self, connection: Connection, dialect: Dialect, headers: dict[str, str], body: dict[str, Any]
