@@ -111,7 +111,7 @@ def _print_reply(thread_id: str, reply_id: str) -> None:
 
 def _live(channel: PubSub) -> Iterator[str]:
     while True:
-        message = channel.get_message(timeout=None)
+        message = channel.get_message(timeout=60)
         if message is not None and message["type"] == "message":
             yield message["data"]
 

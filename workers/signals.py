@@ -17,6 +17,7 @@ from app.extensions import celery, redis_client
 from app.jobs.presence import Presence
 from app.jobs.reaper import Reaper
 from app.llm.call import Watch
+from app.logs import configure
 from app.stream.flusher import Flusher
 from app.stream.signals import CancelListener
 
@@ -25,6 +26,7 @@ log = structlog.get_logger(__name__)
 
 def connect() -> None:
     """Register the receivers below; Celery holds them weakly, this module holds them for good."""
+    signals.setup_logging.connect(_log)
     signals.worker_init.connect(_start)
     signals.worker_shutting_down.connect(_drain)
     signals.worker_shutdown.connect(_leave)
@@ -45,6 +47,10 @@ class InApp(Task[..., Any]):
 
 
 celery.task_cls = f"{__name__}:{InApp.__name__}"
+
+
+def _log(**_: Any) -> None:
+    configure(current_settings().log_level)
 
 
 def _start(**_: Any) -> None:

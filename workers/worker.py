@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import tasks
+from app.extensions import celery
 from workers import signals
-from workers.celery_app import celery
 
+celery.config_from_object("celeryconfig")
 signals.connect()
 
 __all__ = ["celery", "tasks"]

@@ -21,8 +21,8 @@ from app.ids import new_id
 from app.jobs import lifecycle, queue
 from app.jobs.claim import Claim
 from app.jobs.reaper import Abandoned
-from app.llm.prices import cost_in_cents
 from app.llm import types as llm
+from app.llm.prices import cost_in_cents
 from app.models import Attempt, Job, Message, Status, Step, Thread, ToolCall
 from app.stream import events, log
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 import ssl
 import subprocess
@@ -17,7 +18,7 @@ from app.config import Settings
 from app.llm import wire
 from app.llm.call import Call
 from app.llm.catalog import resolve
-from app.llm.errors import CallCut
+from app.llm.errors import CallCut, StreamCut
 from app.llm.types import ModelRequest, Turn
 from tests.llm.conftest import DIALECTS, Ask
 from tests.provider import FakeProvider
@@ -96,6 +97,16 @@ def test_a_cut_ends_a_blocked_read_under_tls(
             list(source.stream(ModelRequest(model.name, (Turn("user", "hi"),)), call))
         assert secure.calls.wait_for("closed", model.name)[0] == secure.calls.lines("closed")[0]
     wire._tls.cache_clear()
+
+
+def test_no_call_leaves_a_descriptor_open(ask: Ask, provider: FakeProvider) -> None:
+    model = "fake-t1-fin"
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(20):
+        with pytest.raises(StreamCut):
+            ask(f"openai/{model}")
+    provider.calls.wait_for("closed", model, 20)
+    assert len(os.listdir("/proc/self/fd")) <= before + 2  # the provider's ends may still be closing
 
 
 def test_one_tls_context_serves_the_whole_process() -> None:

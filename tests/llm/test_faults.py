@@ -59,7 +59,6 @@ def test_the_words_before_a_break_are_delivered(dialect: str, fault: str, settin
     chunks: list[Chunk] = []
     with pytest.raises(ProviderError):
         chunks.extend(source.stream(ModelRequest(model.name, (Turn("user", PROMPT),)), Call(10, 10)))
-    # list.extend keeps what came before the exception
     assert text(chunks) == words(7)
 
 
@@ -103,7 +102,7 @@ def test_silence_ends_the_call_and_pings_are_silence(dialect: str, fault: str, a
     start = time.monotonic()
     with pytest.raises(errors.ProviderSilent, match=r"0.3 s in mid-reply"):
         ask(f"{dialect}/fake-t20-{fault}", call=Call(first_token_seconds=5, between_tokens_seconds=0.3))
-    assert 0.3 <= time.monotonic() - start < 0.9
+    assert 0.3 <= time.monotonic() - start < 1.5
 
 
 @both

@@ -18,6 +18,7 @@ from app.llm.types import ModelRequest, TextDelta, Turn
 from tests.provider import FakeProvider
 from tests.provider.behaviour import Behaviour
 
+ROOT = Path(__file__).resolve().parents[2]
 STREAMS = 100
 
 
@@ -60,7 +61,7 @@ def test_a_hundred_streams_run_at_once_and_on_time() -> None:
 def test_as_a_process_it_prints_its_url_and_logs_every_call(tmp_path: Path) -> None:
     log = tmp_path / "calls.jsonl"
     command = [sys.executable, "-m", "tests.provider", "--port", "0", "--calls", str(log)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
         assert process.stdout is not None
         url = process.stdout.readline().strip()
         assert say(f"{url}/v1", "fake-t3", "What I said") == "w1 w2 w3"

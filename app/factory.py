@@ -1,0 +1,103 @@
+"""The one place where the application's parts are put together."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from flask import Flask
+from flask_openapi.models.info import Info
+from flask_openapi.openapi import OpenAPI
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from app import __version__, api, cli, database, edge, logs, web
+from app.api import blueprint, problems
+from app.auth import door, principal
+from app.chat import watching
+from app.config import Settings, current_settings
+from app.extensions import celery, csrf, db, limiter, migrate, redis_client
+from app.stream.hub import Hub
+
+# How long a writer waits for another's write on SQLite. A worker's threads can wait; the web process answers everybody
+# on one thread, so it rather says 503 and lets the client come again.
+_WEB_BUSY_SECONDS = 1.0
+_WORKER_BUSY_SECONDS = 20.0
+
+_SECURITY_SCHEMES: Any = {
+    "key": {"type": "http", "scheme": "bearer", "description": "An API key, hf_…"},
+    "session": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": "session",
+        "description": "Sign-in; changes need X-CSRFToken.",
+    },
+}
+
+
+def create_app(settings: Settings | None = None, *, is_worker: bool = False) -> Flask:
+    """The application, for the web process or, with `is_worker`, for the process that writes replies."""
+    settings = settings or current_settings()
+    logs.configure(settings.log_level)
+    app = OpenAPI(
+        "app",
+        info=Info(title="Holdfast", version=__version__, description="An AI chat backend whose replies survive."),
+        security_schemes=_SECURITY_SCHEMES,
+        validation_error_callback=problems.invalid,
+        validation_error_model=problems.Problem,
+        doc_prefix="/api/docs",
+        doc_url="/openapi.json",
+    )
+    app.config.from_mapping(_flask_config(settings))
+    _bind(app, settings, is_worker)
+    edge.init_app(app, settings)
+    blueprint.init_app(app)
+    problems.init_app(app)
+    door.init_app(app)
+    api.register(app)
+    web.register(app)
+    cli.register(app)
+    return app
+
+
+def _flask_config(settings: Settings) -> dict[str, Any]:
+    return {
+        "HOLDFAST": settings,
+        "SECRET_KEY": settings.secret_key.get_secret_value(),
+        "MAX_CONTENT_LENGTH": settings.max_body_bytes,
+        "SQLALCHEMY_DATABASE_URI": settings.database_url,
+        # No parameters in error messages: they would carry what people wrote into the logs.
+        "SQLALCHEMY_ENGINE_OPTIONS": database.engine_options(settings) | {"hide_parameters": True},
+        "SESSION_COOKIE_HTTPONLY": True,
+        "SESSION_COOKIE_SAMESITE": "Lax",
+        "SESSION_COOKIE_SECURE": settings.secure_cookies,
+        "WTF_CSRF_CHECK_DEFAULT": False,  # app.auth.door checks it, where a cookie is what let somebody in
+        "WTF_CSRF_TIME_LIMIT": None,  # as long as the session
+        "RATELIMIT_ENABLED": settings.rate_limits == "on",
+        "RATELIMIT_STORAGE_URI": settings.redis_url,
+        "RATELIMIT_STORAGE_OPTIONS": {
+            "socket_timeout": settings.redis_timeout_seconds,
+            "socket_connect_timeout": settings.redis_timeout_seconds,
+        },
+        "RATELIMIT_HEADER_LIMIT": "RateLimit-Limit",
+        "RATELIMIT_HEADER_REMAINING": "RateLimit-Remaining",
+        "RATELIMIT_HEADER_RESET": "RateLimit-Reset",
+    }
+
+
+def _bind(app: Flask, settings: Settings, is_worker: bool) -> None:
+    db.init_app(app)
+    migrate.init_app(app, db, directory="migrations")
+    csrf.init_app(app)
+    limiter.init_app(app)
+    app.wsgi_app = ProxyFix(app.wsgi_app, *[settings.trusted_proxies] * 4)  # type: ignore[method-assign]
+    app.extensions["redis"] = redis_client(settings.redis_url, settings.redis_timeout_seconds)
+    celery.config_from_object("celeryconfig")
+    celery.conf.update(broker_url=settings.redis_url)
+    if not is_worker:
+        # A request must not wait for a broker that is gone; the row is committed and the reaper sends the wake-up.
+        limits = dict.fromkeys(("socket_timeout", "socket_connect_timeout"), settings.redis_timeout_seconds)
+        celery.conf.update(broker_transport_options=celery.conf.broker_transport_options | limits)
+        look = partial(watching.look, principal.owners)
+        app.extensions["hub"] = Hub(app, settings, app.extensions["redis"], look)
+    with app.app_context():
+        database.prepare(db.engine, _WORKER_BUSY_SECONDS if is_worker else _WEB_BUSY_SECONDS)

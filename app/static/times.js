@@ -1,0 +1,10 @@
+// Shows moments in the reader's own time zone; the server, which does not know it, wrote them in its own.
+
+const format = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+
+export function setTime(time, moment) {
+  time.dateTime = moment ?? "";
+  time.textContent = moment ? format.format(new Date(moment)) : "";
+}
+
+for (const time of document.querySelectorAll("time[datetime]")) setTime(time, time.dateTime);

@@ -1,0 +1,95 @@
+"""What a page says when something goes wrong."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+import structlog
+from flask import Blueprint, Flask, Response, current_app, g, request, url_for
+from flask.typing import ResponseReturnValue
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from werkzeug.exceptions import HTTPException
+from werkzeug.routing import RequestRedirect
+
+from app.auth.errors import AuthError, Unauthenticated
+from app.chat.errors import ChatError, InvalidField, NotFound
+from app.chat.idempotency import Repeated
+from app.web.visitor import see
+
+log = structlog.get_logger(__name__)
+
+_FOR_PROGRAMS = ("/api/", "/v1/", "/static/")
+_RETRY_SECONDS = "2"
+
+
+def init_app(app: Flask, pages: Blueprint) -> None:
+    """Register the answers of `pages`, and one for addresses that nobody has."""
+    pages.register_error_handler(Unauthenticated, _sign_in)
+    pages.register_error_handler(AuthError, lambda error: page(403, str(error)))
+    pages.register_error_handler(NotFound, lambda error: page(404, str(error)))
+    pages.register_error_handler(InvalidField, lambda error: page(422, f"{error.field}: {error}"))
+    pages.register_error_handler(ChatError, lambda error: page(422, str(error)))
+    pages.register_error_handler(Repeated, lambda error: see(error.answer.location))
+    pages.register_error_handler(HTTPException, _refused)
+    for kind in (OperationalError, InterfaceError, PoolTimeout):
+        pages.register_error_handler(kind, _unavailable)
+    pages.register_error_handler(Exception, _unexpected)
+    app.before_request(_unrouted)
+
+
+def page(status: int, detail: str) -> Response:
+    """The page of one error, with the message that could not be posted, so that it is not lost.
+
+    Rendered without the context of other pages: that asks the database, which may be what failed.
+    """
+    template = current_app.jinja_env.get_template("errors/show.html")
+    phrase, kept = HTTPStatus(status).phrase, "" if status == 413 else request.form.get("content", "")
+    return Response(
+        template.render(status=status, phrase=phrase, detail=detail, kept=kept, request_id=g.get("request_id")),
+        status,
+        mimetype="text/html",
+    )
+
+
+def _sign_in(_: Unauthenticated) -> ResponseReturnValue:
+    """Where to go on after signing in: this page, or the one whose form was sent."""
+    if request.method == "GET":
+        return see(url_for("web.session.new", next=request.full_path.rstrip("?")))
+    thread_id = (request.view_args or {}).get("thread_id")
+    where = url_for("web.threads.show", thread_id=thread_id) if thread_id else url_for("web.threads.index")
+    return see(url_for("web.session.new", next=where))
+
+
+def _refused(error: HTTPException) -> Response:
+    """What Flask or the rate limiter refused, with the headers it wanted to send."""
+    response = page(error.code or 500, error.description or "")
+    for name, value in error.get_headers():
+        if name.lower() not in {"content-type", "content-length"}:
+            response.headers[name] = value
+    return response
+
+
+def _unavailable(error: Exception) -> Response:
+    log.warning("database unavailable", error=type(error).__name__)
+    response = page(503, "The database is busy; nothing was stored. Try again in a moment.")
+    response.headers["Retry-After"] = _RETRY_SECONDS
+    return response
+
+
+def _unexpected(error: Exception) -> Response:
+    log.error("page failed unexpectedly", exc_info=error)
+    return page(500, "Holdfast failed to answer; its log has this request under the id below.")
+
+
+def _unrouted() -> Response | None:
+    """The page for an address without a route: it belongs to no blueprint, whose answer Flask would ask for.
+
+    Programs are left to the answer that everything else gets.
+    """
+    error = request.routing_exception
+    if error is None or isinstance(error, RequestRedirect) or request.path.startswith(_FOR_PROGRAMS):
+        return None
+    accepted = request.accept_mimetypes
+    prefers_html = accepted["text/html"] > accepted["application/json"]
+    return _refused(error) if prefers_html else None

@@ -1,0 +1,39 @@
+"""Forms as people send them: read and checked; what is wrong is said field by field."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, TypeVar
+
+from flask import request
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
+
+from app.text import clean
+
+
+class Form(BaseModel):
+    """A form's fields. Others are ignored: the CSRF token is one."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+Line = Annotated[str, AfterValidator(clean)]
+
+T = TypeVar("T", bound=Form)
+
+
+class Refused(Exception):
+    """A form cannot be accepted; `errors` has a sentence for each field that must change."""
+
+    def __init__(self, errors: Mapping[str, str]) -> None:
+        super().__init__("; ".join(f"{field}: {message}" for field, message in errors.items()))
+        self.errors = errors
+
+
+def read(kind: type[T]) -> T:
+    """The request's form. Raises Refused."""
+    try:
+        return kind.model_validate(request.form.to_dict())
+    except ValidationError as error:
+        problems = error.errors(include_url=False, include_input=False, include_context=False)
+        raise Refused({str(item["loc"][0]): item["msg"].removeprefix("Value error, ") for item in problems}) from None
