@@ -108,7 +108,7 @@ class Settings(BaseSettings):
         16_000, ge=256, description="History sent to a model unless its catalog entry is smaller."
     )
     max_output_tokens: int = Field(
-        2_048, ge=1, description="Longest reply unless the message or thread says otherwise."
+        8_192, ge=1, description="Longest reply unless the message or thread says otherwise; hidden thinking counts."
     )
 
     # How a reply is read

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from app.chat.reading import ancestors
 from app.config import Settings
-from app.llm import catalog
+from app.llm import providers
 from app.llm.catalog import Model
 from app.llm.tokens import estimate
 from app.llm.types import ModelRequest, Provider, Turn
@@ -42,7 +42,7 @@ def gather(session: Session, settings: Settings, job_id: UUID, at: datetime) -> 
         .where(Message.job_id == job_id)
     ).one()
     model_id = str(reply.model_id)
-    provider, model = catalog.resolve(settings, model_id)
+    provider, model = providers.resolve(settings, model_id)
     chosen = _chosen(reply, thread, user)
     system = _system(settings, reply, thread, user, at)
     max_output = _max_output(settings, chosen, model)

@@ -122,7 +122,7 @@ def _model(session: Session, user_id: UUID, thread: Thread, draft: Draft) -> str
     chosen = draft.parameters.get("model") or thread.settings.get("model") or preferred.get("model")
     try:
         model_id = str(chosen or catalog.default_model(settings()))
-        catalog.resolve(settings(), model_id)
+        catalog.find(settings(), model_id)
     except ModelUnavailable as error:
         raise InvalidField("model", str(error)) from None
     return model_id

@@ -1,4 +1,4 @@
-"""Which models there are, which of them can be used, and who answers for a model id."""
+"""Which models there are, and which of them can be used; imports no SDK, so that the web process stays small."""
 
 from __future__ import annotations
 
@@ -6,17 +6,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from app.config import Settings
-from app.llm import local
-from app.llm.anthropic import Anthropic
 from app.llm.endpoint import endpoint_of
 from app.llm.errors import ModelUnavailable
-from app.llm.local import Local
-from app.llm.openai_compatible import OpenAICompatible
-from app.llm.scripted import Scripted
-from app.llm.types import Provider
 
 # In the order in which a default is looked for.
 PROVIDERS = ("openai", "anthropic", "deepseek", "local", "scripted")
+LOCAL_NAME = "smollm2"
+# The local weights were trained on 8,192; long before that the answers fall apart, and a prompt takes seconds to read.
+LOCAL_CONTEXT_TOKENS = 2_048
+LOCAL_OUTPUT_TOKENS = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +55,7 @@ KNOWN: Mapping[str, tuple[_Known, ...]] = {
         _Known("claude-haiku-5-5", "Claude Haiku 5.5", 1_000_000, 128_000),
     ),
     "deepseek": (_Known("deepseek-flash", "DeepSeek V4.1 Flash", 1_000_000, 384_000),),
-    "local": (_Known(local.NAME, "SmolLM2 135M, tiny, here", local.CONTEXT_TOKENS, local.MAX_OUTPUT_TOKENS),),
+    "local": (_Known(LOCAL_NAME, "SmolLM2 135M, tiny, here", LOCAL_CONTEXT_TOKENS, LOCAL_OUTPUT_TOKENS),),
     "scripted": (_Known("echo", "Script: says what it is told", 128_000, 128_000),),
 }
 
@@ -68,8 +66,8 @@ def models(settings: Settings) -> tuple[Model, ...]:
     return tuple(model for provider in offered for model in _listed(settings, provider))
 
 
-def resolve(settings: Settings, model_id: str) -> tuple[Provider, Model]:
-    """The provider that answers for `model_id` ("provider/name", split at the first slash) and what is known of it.
+def find(settings: Settings, model_id: str) -> Model:
+    """What is known of `model_id` ("provider/name", split at the first slash), which can be used.
 
     Any name of a known provider is passed on untouched. Raises ModelUnavailable, saying which variable to set, for an
     unknown provider, one without its key, and a model outside the allow-list.
@@ -81,7 +79,7 @@ def resolve(settings: Settings, model_id: str) -> tuple[Provider, Model]:
     model = _model(settings, model_id)
     if model.reason is not None:
         raise ModelUnavailable(model.reason)
-    return _provider(settings, model.provider), model
+    return model
 
 
 def default_model(settings: Settings) -> str:
@@ -120,17 +118,6 @@ def _model(settings: Settings, model_id: str) -> Model:
         reason=missing,
         tiny=provider == "local",
     )
-
-
-def _provider(settings: Settings, name: str) -> Provider:
-    match name:
-        case "anthropic":
-            return Anthropic(endpoint_of(settings, name), settings.max_output_tokens)
-        case "local":
-            return Local(endpoint_of(settings, name))
-        case "scripted":
-            return Scripted()
-    return OpenAICompatible(endpoint_of(settings, name))
 
 
 def _missing(settings: Settings, provider: str) -> str | None:

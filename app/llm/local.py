@@ -6,14 +6,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from app.llm.call import Call
+from app.llm.catalog import LOCAL_OUTPUT_TOKENS
 from app.llm.endpoint import Endpoint
 from app.llm.openai_compatible import OpenAICompatible
 from app.llm.types import Chunk, ModelRequest
 
-NAME = "smollm2"
-# The weights were trained on 8,192; long before that the answers fall apart, and a prompt takes seconds to read.
-CONTEXT_TOKENS = 2_048
-MAX_OUTPUT_TOKENS = 512
 # 135 million parameters follow one plain sentence. Told its own name or role, the model plays it instead of answering.
 SYSTEM = "You are a helpful assistant. Answer briefly and clearly."
 # At 0.4 it already wanders off, at 0 it repeats itself, which the penalty also keeps down.
@@ -38,6 +35,6 @@ def _suited(request: ModelRequest) -> ModelRequest:
         request,
         system=f"{SYSTEM}\n\n{request.system}".strip(),
         temperature=TEMPERATURE if request.temperature is None else request.temperature,
-        max_output_tokens=min(request.max_output_tokens or MAX_OUTPUT_TOKENS, MAX_OUTPUT_TOKENS),
+        max_output_tokens=min(request.max_output_tokens or LOCAL_OUTPUT_TOKENS, LOCAL_OUTPUT_TOKENS),
         tools=(),  # it cannot call them, and their schemas would fill its context
     )

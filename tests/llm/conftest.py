@@ -8,7 +8,7 @@ from pydantic import SecretStr
 
 from app.config import Settings
 from app.llm.call import Call, Watch
-from app.llm.catalog import resolve
+from app.llm.providers import resolve
 from app.llm.types import Chunk, Finished, ModelRequest, TextDelta, Turn
 from tests.provider import FakeProvider
 

@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 from pydantic import SecretStr
 
 from app.config import Settings
-from app.llm.catalog import default_model, models, resolve
+from app.llm.catalog import default_model, find, models
 from app.llm.errors import ModelUnavailable
 
+ROOT = Path(__file__).resolve().parents[2]
 KEY = SecretStr("k")
 NOTHING = {
     "openai_api_key": None,
@@ -69,29 +74,29 @@ def test_without_any_usable_model_the_default_says_what_to_set() -> None:
 )
 def test_a_model_that_cannot_be_used_says_what_to_set(model_id: str, message: str) -> None:
     with pytest.raises(ModelUnavailable, match=message):
-        resolve(with_(), model_id)
+        find(with_(), model_id)
 
 
 def test_a_name_is_passed_on_untouched_even_with_slashes() -> None:
-    provider, model = resolve(with_(openai_api_key=KEY), "openai/meta-llama/Llama-3.1:free")
-    assert (provider.name, model.name) == ("openai", "meta-llama/Llama-3.1:free")
+    model = find(with_(openai_api_key=KEY), "openai/meta-llama/Llama-3.1:free")
+    assert (model.provider, model.name) == ("openai", "meta-llama/Llama-3.1:free")
     assert model.available
 
 
 def test_a_compatible_server_needs_no_key() -> None:
-    assert resolve(with_(openai_base_url="http://ollama:11434/v1"), "openai/llama3")[1].available
+    assert find(with_(openai_base_url="http://ollama:11434/v1"), "openai/llama3").available
 
 
 def test_openai_s_own_address_with_a_slash_is_still_openai_s() -> None:
     with pytest.raises(ModelUnavailable, match="OPENAI_API_KEY"):
-        resolve(with_(openai_base_url="https://api.openai.com/v1/"), "openai/gpt-4o")
+        find(with_(openai_base_url="https://api.openai.com/v1/"), "openai/gpt-4o")
 
 
 def test_the_allow_list_shuts_out_every_other_model() -> None:
     settings = with_(openai_api_key=KEY, models=["openai/gpt-4o"])
     assert [model.id for model in models(settings)] == ["openai/gpt-4o"]
     with pytest.raises(ModelUnavailable, match="MODELS"):
-        resolve(settings, "openai/gpt-6-luna")
+        find(settings, "openai/gpt-6-luna")
 
 
 def test_the_list_tells_what_is_missing_and_what_is_tiny() -> None:
@@ -112,3 +117,8 @@ def test_the_scripted_provider_is_listed_only_where_it_is_on() -> None:
 def test_the_models_of_another_server_replace_openai_s_in_the_list() -> None:
     settings = with_(openai_base_url="http://ollama:11434/v1", default_model="openai/llama3")
     assert [model.id for model in models(settings) if model.provider == "openai"] == ["openai/llama3"]
+
+
+def test_the_catalog_needs_no_sdk_so_that_the_web_process_stays_small() -> None:
+    script = "import sys, app.llm.catalog; sys.exit(len({'openai', 'anthropic'} & sys.modules.keys()))"
+    assert subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=False).returncode == 0

@@ -17,8 +17,8 @@ import pytest
 from app.config import Settings
 from app.llm import wire
 from app.llm.call import Call
-from app.llm.catalog import resolve
 from app.llm.errors import CallCut, StreamCut
+from app.llm.providers import resolve
 from app.llm.types import ModelRequest, Turn
 from tests.llm.conftest import DIALECTS, Ask
 from tests.provider import FakeProvider

@@ -10,8 +10,8 @@ import pytest
 from app.config import Settings
 from app.llm import errors
 from app.llm.call import Call
-from app.llm.catalog import resolve
 from app.llm.errors import ProviderError
+from app.llm.providers import resolve
 from app.llm.types import Chunk, ModelRequest, Turn
 from tests.llm.conftest import DIALECTS, KEY, PROMPT, Ask, text, words
 

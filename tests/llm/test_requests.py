@@ -8,9 +8,9 @@ import pytest
 
 from app.config import Settings
 from app.llm.anthropic import THINKS_SILENTLY
-from app.llm.catalog import resolve
 from app.llm.endpoint import Endpoint
 from app.llm.openai_compatible import OpenAICompatible
+from app.llm.providers import resolve
 from app.llm.types import ModelRequest, ToolCall, ToolSpec, Turn
 from tests.llm.conftest import DIALECTS, Ask
 from tests.provider import FakeProvider

@@ -13,7 +13,7 @@ import pytest
 
 from app.config import Settings
 from app.llm.call import Call
-from app.llm.catalog import resolve
+from app.llm.providers import resolve
 from app.llm.types import ModelRequest, TextDelta, Turn
 from tests.provider import FakeProvider
 from tests.provider.behaviour import Behaviour

@@ -44,7 +44,8 @@ class Listening:
 
     def __init__(self, stack: Stack, thread_id: str) -> None:
         self.reader = Reader()
-        self._pubsub = stack.redis().pubsub(ignore_subscribe_messages=True)
+        self._redis = stack.redis()
+        self._pubsub = self._redis.pubsub(ignore_subscribe_messages=True)
         self._pubsub.subscribe("thread:{%s}" % thread_id)
         self._thread = threading.Thread(target=self._listen)
         self._thread.start()
@@ -60,6 +61,7 @@ class Listening:
     def end(self) -> Reader:
         self._thread.join(30)
         self._pubsub.close()
+        self._redis.close()
         return self.reader
 
 
@@ -160,7 +162,7 @@ def test_cancelling_reaches_a_read_that_is_blocked(make_stack: MakeStack, model:
         stack.user() as client,
     ):
         reply_id = post(client, "hello", model=model)["reply"]["id"]
-        provider.calls.wait_for("call", model.partition("/")[2])
+        provider.calls.wait_for("request", model.partition("/")[2])
         client.post(f"/api/messages/{reply_id}/cancel")
         assert poll(client, reply_id, 5)["status"] == "cancelled"
 
@@ -189,7 +191,7 @@ def test_a_hundred_replies_at_once_finish_in_one_worker_process(make_stack: Make
         assert {message["status"] for message in ended} == {"completed"}
         assert {message["content"].strip() for message in ended} == {words(60)}
         assert {message["attempt"] for message in ended} == {1}
-        assert len(provider.calls.lines("call")) == 100
+        assert len(provider.calls.lines("request")) == 100
 
 
 def test_a_reader_that_reconnects_at_every_event_misses_and_repeats_nothing(make_stack: MakeStack) -> None:
@@ -213,10 +215,10 @@ def test_a_stream_closes_within_five_seconds_of_its_key_being_revoked(make_stack
     with make_stack() as stack, stack.user() as client:
         made = post(client, "!delay 0.2\n!words 100")
         other = client.post("/api/keys", json={"name": "second"}).json()
-        second = httpx.Client(base_url=stack.url, headers={"Authorization": f"Bearer {other['key']}"}, timeout=30)
-        events = sse(second, f"/api/threads/{made['thread']['id']}/events")
-        next(events)
-        assert client.delete(f"/api/keys/{other['id']}").status_code == 204
-        seen = len(list(events))  # ends, because the server closes the stream
+        with httpx.Client(base_url=stack.url, headers={"Authorization": f"Bearer {other['key']}"}) as second:
+            events = sse(second, f"/api/threads/{made['thread']['id']}/events")
+            next(events)
+            assert client.delete(f"/api/keys/{other['id']}").status_code == 204
+            seen = len(list(events))  # ends, because the server closes the stream
         assert seen < 5 / 0.2 + 5
         assert client.get(f"/api/messages/{made['reply']['id']}").json()["status"] == "processing"
