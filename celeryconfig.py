@@ -37,7 +37,6 @@ worker_hijack_root_logger = False
 worker_redirect_stdouts = False
 # Flower shows what these events tell.
 worker_send_task_events = True
-task_send_sent_event = True
 # Redis may be away at any time; keep trying, for ever.
 broker_connection_retry_on_startup = True
 broker_connection_max_retries = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from flask import Flask
@@ -22,6 +23,9 @@ from app.stream.hub import Hub
 # on one thread, so it rather says 503 and lets the client come again.
 _WEB_BUSY_SECONDS = 1.0
 _WORKER_BUSY_SECONDS = 20.0
+
+# Found from here, wherever the process was started.
+_MIGRATIONS = Path(__file__).parent.parent / "migrations"
 
 _SECURITY_SCHEMES: Any = {
     "key": {"type": "http", "scheme": "bearer", "description": "An API key, hf_…"},
@@ -86,7 +90,7 @@ def _flask_config(settings: Settings) -> dict[str, Any]:
 
 def _bind(app: Flask, settings: Settings, is_worker: bool) -> None:
     db.init_app(app)
-    migrate.init_app(app, db, directory="migrations")
+    migrate.init_app(app, db, directory=str(_MIGRATIONS))
     csrf.init_app(app)
     limiter.init_app(app)
     app.wsgi_app = ProxyFix(app.wsgi_app, *[settings.trusted_proxies] * 4)  # type: ignore[method-assign]

@@ -132,7 +132,7 @@ def sqlite_copy(template: Path, folder: Path) -> str:
 def _migrate(url: str) -> None:
     application = create_app(Settings(_env_file=None, database_url=url, secret_key=SecretStr("only for tests")))
     with application.app_context():
-        upgrade(directory=str(ROOT / "migrations"))
+        upgrade()
         db.engine.dispose()
 
 

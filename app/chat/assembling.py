@@ -21,7 +21,8 @@ def messages(session: Session, ids: Iterable[UUID]) -> dict[UUID, MessageObject]
         select(Message, Job).outerjoin(Job, Job.id == Message.job_id).where(Message.id.in_(list(ids)))
     ).all()
     jobs: list[Job | None] = [job for _, job in rows]  # an outer join: SQLAlchemy's types do not say so
-    tools = _invocations(session, [message.id for message, _ in rows if message.job_id is not None])
+    begun = {job.id for job in jobs if job is not None and job.attempt > 0}
+    tools = _invocations(session, [message.id for message, _ in rows if message.job_id in begun])
     positions = _positions(session, [job for job in jobs if job is not None])
     return {message.id: _message(message, job, tools[message.id], positions) for message, job in rows}
 
@@ -41,6 +42,11 @@ def threads(session: Session, rows: Sequence[Thread]) -> list[ThreadObject]:
 def thread(session: Session, row: Thread) -> ThreadObject:
     """The object of one row."""
     return threads(session, [row])[0]
+
+
+def thread_ending_in(row: Thread, last: MessageObject) -> ThreadObject:
+    """The object of one row whose newest message is at hand already; asks the database nothing."""
+    return _thread(row, last, {row.id: last.status})
 
 
 def _invocations(session: Session, ids: list[UUID]) -> defaultdict[UUID, list[ToolInvocation]]:

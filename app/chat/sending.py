@@ -90,9 +90,8 @@ def _store(session: Session, user_id: UUID, draft: Draft, request_id: str | None
     session.execute(insert(Message).values(**common, **replied, parameters=draft.parameters))
     thread.active_message_id = reply_id
     made = assembling.messages(session, [message_id, reply_id])
-    return Sent.model_construct(
-        thread=assembling.thread(session, thread), message=made[message_id], reply=made[reply_id]
-    )
+    shown = assembling.thread_ending_in(thread, made[reply_id])
+    return Sent.model_construct(thread=shown, message=made[message_id], reply=made[reply_id])
 
 
 def _thread(session: Session, user_id: UUID, draft: Draft) -> Thread:

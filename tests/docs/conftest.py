@@ -32,9 +32,11 @@ class Pasted:
 @pytest.fixture(scope="module")
 def pasted(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pasted]:
     folder = tmp_path_factory.mktemp("readme")
-    with FakeProvider() as provider:
-        settings = {"OPENAI_BASE_URL": provider.openai_url, "DEFAULT_MODEL": MODEL, "LOG_LEVEL": "WARNING"}
-        database = sqlite_copy(migrated, folder)
-        with running_stack(folder / "stack", database, **settings) as stack, terminal(stack) as bash:
-            printed = [bash.paste(block) for block in blocks(section(README, "A session with curl"), "bash")]
-            yield Pasted(bash, *printed)
+    database = sqlite_copy(migrated, folder)
+    with (
+        FakeProvider() as provider,
+        running_stack(folder / "stack", database, OPENAI_BASE_URL=provider.openai_url, DEFAULT_MODEL=MODEL) as stack,
+        terminal(stack) as bash,
+    ):
+        printed = [bash.paste(block) for block in blocks(section(README, "A session with curl"), "bash")]
+        yield Pasted(bash, *printed)

@@ -97,10 +97,9 @@ def test_every_route_in_backticks_is_served(document: Path, routes: Map) -> None
 
 
 @pytest.fixture(scope="module")
-def routes() -> Map:
-    return create_app(
-        Settings(_env_file=None, database_url="sqlite://", secret_key=SecretStr("only for tests"))
-    ).url_map
+def routes(migrated: Path) -> Map:
+    settings = Settings(_env_file=None, database_url=f"sqlite:///{migrated}", secret_key=SecretStr("only for tests"))
+    return create_app(settings).url_map
 
 
 def test_every_module_in_the_picture_exists() -> None:

@@ -85,7 +85,7 @@ class Stack:
 
     def start_web(self) -> None:
         """Start the web process and wait until it answers."""
-        self.start("web", "-m", "gunicorn", "--config", "workers/gunicorn_conf.py", "app:create_app()")
+        self.start("web", "-m", "gunicorn", "--config", "python:workers.gunicorn_conf", "app:create_app()")
         until(self._web_answers, what="the web process's answer")
 
     def start_worker(self, name: str = "worker") -> None:

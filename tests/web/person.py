@@ -1,0 +1,80 @@
+"""Somebody who uses the pages, in a browser of their own."""
+
+from __future__ import annotations
+
+import re
+from itertools import count
+from typing import Any
+
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Request, expect
+
+from tests.support.stack import PASSWORD
+
+_numbers = count(1)
+# The browser's own note that a page was answered with 4xx, which tests ask for on purpose.
+_ANSWERED = re.compile(r"Failed to load resource: the server responded with a status of 4\d\d")
+
+
+class Person:
+    """A name, a browser context, and what its pages complained about."""
+
+    def __init__(self, browser: Browser, url: str, name: str, options: dict[str, Any]) -> None:
+        self.email = f"{name}{next(_numbers)}@example.com"
+        self.complaints: list[str] = []
+        self.context = browser.new_context(base_url=url, **options)
+        self.context.set_default_timeout(15_000)
+        self.page = self.context.new_page()
+        self.page.on("console", self._note)
+        self.page.on("pageerror", lambda error: self.complaints.append(f"error: {error}"))
+        self.page.on("dialog", lambda dialog: (self.complaints.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+        self.page.on("request", lambda request: self._check(request, url))
+
+    @property
+    def replies(self) -> Locator:
+        """Every reply on the page."""
+        return self.page.locator("#messages > .assistant")
+
+    @property
+    def last_text(self) -> Locator:
+        """The text of the newest reply."""
+        return self.replies.last.locator(".text")
+
+    def sign_up(self) -> str:
+        """Make an account; returns the key that is shown."""
+        self.page.goto("/signup")
+        self._give_password("Sign up")
+        return self.page.locator(".key").inner_text()
+
+    def sign_in(self) -> None:
+        """Fill in the form of the page one is on."""
+        self._give_password("Sign in")
+
+    def say(self, text: str) -> None:
+        """Send a message from the page one is on."""
+        self.page.get_by_label("Message").fill(text)
+        self.page.get_by_label("Model").select_option("scripted/echo")
+        self.page.get_by_role("button", name="Send").click()
+        self.page.wait_for_url(re.compile(r"/chat/[0-9a-f-]{36}$"))
+
+    def start(self, text: str) -> str:
+        """Begin a chat at the first page; returns its address."""
+        self.page.goto("/")
+        self.say(text)
+        return self.page.url
+
+    def sees_status(self, status: str) -> None:
+        """Wait until the newest reply is shown as `status`."""
+        expect(self.replies.last).to_have_attribute("data-status", status, timeout=20_000)
+
+    def _give_password(self, button: str) -> None:
+        self.page.get_by_label("Email").fill(self.email)
+        self.page.get_by_label("Password").fill(PASSWORD)
+        self.page.get_by_role("main").get_by_role("button", name=button).click()
+
+    def _note(self, message: ConsoleMessage) -> None:
+        if message.type in {"error", "warning"} and not _ANSWERED.match(message.text):
+            self.complaints.append(f"{message.type}: {message.text}")
+
+    def _check(self, request: Request, url: str) -> None:
+        if not request.url.startswith(f"{url}/"):
+            self.complaints.append(f"request: {request.url}")

@@ -1,0 +1,55 @@
+"""Whatever people and models write is shown as text: nothing of it runs or leaves the site."""
+
+from __future__ import annotations
+
+from playwright.sync_api import expect
+
+from tests.web.conftest import MeetPerson
+
+CORPUS = [
+    "<script>alert(1)</script>",
+    "</div></li></ol></template><script>alert(2)</script>",
+    "<img src=x onerror=alert(3)>",
+    "<svg onload=alert(4)><animate onbegin=alert(5)>",
+    "<iframe srcdoc='<script>parent.alert(6)</script>'></iframe>",
+    "<a href='javascript:alert(7)'>click</a> [x](javascript:alert(8))",
+    '"><input autofocus onfocus=alert(9)>',
+    "</textarea><script>alert(10)</script>",
+    "</title><script>alert(11)</script>",
+    "<style>*{display:none}</style><link rel=stylesheet href=//evil.example/x.css>",
+    "<meta http-equiv=refresh content='0;url=//evil.example/'>",
+    "<base href=//evil.example/><form action=//evil.example/><button>Send</button></form>",
+    "![x](http://evil.example/pixel.png) <img src=http://evil.example/pixel.png>",
+    "{{ 7*7 }} ${7*7} {% raw %} &lt;b&gt; &#60;script&#62;",
+    "--><!--<script>alert(12)</script>",
+    "\u202egnp.exe \u2066<b>bold</b>\u2069",
+]
+
+
+def test_nothing_that_anybody_wrote_runs(meet: MeetPerson) -> None:
+    eve = meet("eve")
+    eve.sign_up()
+    for text in CORPUS:
+        address = eve.start(text)
+        expect(eve.page.get_by_role("heading", level=1)).to_have_text(text)
+        eve.sees_status("completed")
+        streamed = eve.page.locator(".text").all_inner_texts()
+        eve.page.goto(address)
+        assert streamed == eve.page.locator(".text").all_inner_texts() == [text, text]
+    eve.page.goto("/chat")
+    assert eve.page.locator(".threads a").all_inner_texts() == CORPUS[::-1]
+    assert eve.page.locator("main script, main img, main iframe, main svg, main style, main base").count() == 0
+
+
+def test_a_refused_form_shows_its_text_as_text(meet: MeetPerson) -> None:
+    eve = meet("eve")
+    eve.sign_up()
+    eve.page.goto("/chat")
+    text = "</textarea><script>alert(1)</script>"
+    eve.page.get_by_label("Message").fill(text)
+    eve.page.evaluate("document.querySelector('option').outerHTML = '<option value=nobody/knows>'")
+    eve.page.get_by_label("Model").select_option("nobody/knows")
+    eve.page.get_by_role("button", name="Send").click()
+    expect(eve.page.get_by_role("alert")).to_contain_text("Model: Unknown model")
+    assert eve.page.get_by_label("Message").input_value() == text
+    assert eve.page.get_by_label("Model").input_value() == "nobody/knows"

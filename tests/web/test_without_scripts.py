@@ -1,0 +1,64 @@
+"""Everything works as plain forms and redirects, in a browser without JavaScript."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.web.conftest import MeetPerson
+from tests.web.person import Person
+
+
+@pytest.fixture
+def ada(meet: MeetPerson) -> Person:
+    return meet("ada", java_script_enabled=False)
+
+
+def test_from_sign_up_to_a_reply_that_appears_by_itself(ada: Person) -> None:
+    assert ada.sign_up().startswith("hf_")
+    ada.page.get_by_role("link", name="Start chatting").click()
+    ada.say("!wait 1\nhello without scripts")
+    ada.sees_status("completed")
+    assert ada.last_text.inner_text() == "hello without scripts"
+    ada.say("and again")
+    expect(ada.replies).to_have_count(2)
+    ada.sees_status("completed")
+    ada.page.get_by_role("link", name="Chats").click()
+    expect(ada.page.locator(".threads a")).to_have_text("!wait 1")
+
+
+def test_a_running_reply_is_stopped_by_a_plain_form(ada: Person) -> None:
+    ada.sign_up()
+    ada.start("!delay 0.05\n!words 2000")
+    ada.sees_status("processing")
+    ada.page.get_by_role("button", name="Stop").click()
+    ada.sees_status("cancelled")
+    expect(ada.replies.last).to_contain_text("cancelled")
+
+
+def test_a_finished_thread_does_not_reload_itself(ada: Person) -> None:
+    ada.sign_up()
+    ada.start("short")
+    ada.sees_status("completed")
+    assert "http-equiv" not in ada.page.content()
+
+
+def test_sign_out_and_in_again_comes_back_to_the_page(ada: Person) -> None:
+    ada.sign_up()
+    address = ada.start("remember me")
+    ada.page.get_by_role("button", name="Sign out").click()
+    ada.page.goto(address)
+    assert "/signin?next=/chat/" in ada.page.url
+    ada.sign_in()
+    assert ada.page.url == address
+    expect(ada.page.locator(".user .text")).to_have_text("remember me")
+
+
+def test_a_refused_message_comes_back_with_its_text_and_names_the_field(ada: Person) -> None:
+    ada.sign_up()
+    ada.page.goto("/chat")
+    ada.page.get_by_label("Message").fill("  \n  ")
+    ada.page.get_by_role("button", name="Send").click()
+    expect(ada.page.get_by_role("alert")).to_contain_text("Message: must not be empty")
+    assert ada.page.get_by_label("Message").input_value() == "  \n  "
+    assert ada.page.locator(".threads").count() == 0
