@@ -9,11 +9,6 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-# Before anything of the app is imported: no test may touch a developer's own data or settings.
-_HOME = tempfile.mkdtemp(prefix="holdfast-tests-")
-os.environ["DATA_DIR"] = _HOME
-os.chdir(_HOME)
-
 import psycopg
 import pytest
 from flask import Flask
@@ -29,6 +24,13 @@ from tests.support.stack import Stack, running_stack
 
 MakeSettings = Callable[..., Settings]
 MakeStack = Callable[..., AbstractContextManager[Stack]]
+
+
+# Nothing of the app reads its settings when it is imported, so this comes early enough: no test may touch a
+# developer's own data or settings.
+_HOME = tempfile.mkdtemp(prefix="holdfast-tests-")
+os.environ["DATA_DIR"] = _HOME
+os.chdir(_HOME)
 
 
 def pytest_sessionfinish() -> None:

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import os
+from typing import Any
+
+import gevent
+
+_LOOK_SECONDS = 0.1
 
 
 def _address(host: str, port: str) -> str:
@@ -13,7 +18,7 @@ bind = _address(os.environ.get("HOST") or "127.0.0.1", os.environ.get("PORT") or
 worker_class = "gevent"
 workers = 1  # holds thousands of open streams; further ones are further copies behind a proxy
 worker_connections = 10_000
-graceful_timeout = 5  # open streams end themselves; nothing else takes so long
+graceful_timeout = 3  # open streams end at once, below; what is waited for here is idle keep-alive connections
 timeout = 30  # an event loop blocked this long is restarted
 keepalive = 75  # longer than the idle time of the usual proxies
 preload_app = False
@@ -21,3 +26,15 @@ control_socket_disable = True  # its default path is shared by all copies of a u
 forwarded_allow_ips = ""  # TRUSTED_PROXIES decides in the app whose X-Forwarded-* are believed
 accesslog = None  # the app logs requests itself
 loglevel = "warning"
+
+
+def post_worker_init(worker: Any) -> None:
+    """Watch for the worker's end from its own event loop."""
+    gevent.spawn(_end_streams_with, worker)
+
+
+def _end_streams_with(worker: Any) -> None:
+    """gunicorn would wait for open streams until graceful_timeout; ended, their clients reconnect elsewhere."""
+    while worker.alive:
+        gevent.sleep(_LOOK_SECONDS)
+    worker.wsgi.extensions["hub"].close()

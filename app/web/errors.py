@@ -12,6 +12,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RequestRedirect
 
+from app.auth import door
 from app.auth.errors import AuthError, Unauthenticated
 from app.chat.errors import ChatError, InvalidField, NotFound
 from app.chat.idempotency import Repeated
@@ -19,7 +20,7 @@ from app.web.visitor import see
 
 log = structlog.get_logger(__name__)
 
-_FOR_PROGRAMS = ("/api/", "/v1/", "/static/")
+_FOR_PROGRAMS = {"api", "v1"}
 _RETRY_SECONDS = "2"
 
 
@@ -44,17 +45,21 @@ def page(status: int, detail: str) -> Response:
     Rendered without the context of other pages: that asks the database, which may be what failed.
     """
     template = current_app.jinja_env.get_template("errors/show.html")
-    phrase, kept = HTTPStatus(status).phrase, "" if status == 413 else request.form.get("content", "")
-    return Response(
-        template.render(status=status, phrase=phrase, detail=detail, kept=kept, request_id=g.get("request_id")),
-        status,
-        mimetype="text/html",
-    )
+    what = {"status": status, "phrase": HTTPStatus(status).phrase, "detail": detail}
+    html = template.render(**what, kept=_kept(), request_id=g.get("request_id"))
+    return Response(html, status, mimetype="text/html")
+
+
+def _kept() -> str:
+    try:
+        return request.form.get("content", "")
+    except HTTPException:  # too large to be read at all
+        return ""
 
 
 def _sign_in(_: Unauthenticated) -> ResponseReturnValue:
     """Where to go on after signing in: this page, or the one whose form was sent."""
-    if request.method == "GET":
+    if request.method in door.SAFE_METHODS:
         return see(url_for("web.session.new", next=request.full_path.rstrip("?")))
     thread_id = (request.view_args or {}).get("thread_id")
     where = url_for("web.threads.show", thread_id=thread_id) if thread_id else url_for("web.threads.index")
@@ -88,7 +93,7 @@ def _unrouted() -> Response | None:
     Programs are left to the answer that everything else gets.
     """
     error = request.routing_exception
-    if error is None or isinstance(error, RequestRedirect) or request.path.startswith(_FOR_PROGRAMS):
+    if error is None or isinstance(error, RequestRedirect) or request.path.split("/")[1] in _FOR_PROGRAMS:
         return None
     accepted = request.accept_mimetypes
     prefers_html = accepted["text/html"] > accepted["application/json"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import httpx2 as httpx
@@ -61,7 +62,7 @@ class Reader:
     def ordered(self) -> bool:
         """Whether cursors only ever grew."""
         places = [tuple(map(int, cursor.split("-"))) for cursor in self.cursors if cursor != "end"]
-        return all(a < b for a, b in zip(places, places[1:], strict=False))
+        return all(a < b for a, b in pairwise(places))
 
 
 def sse(client: httpx.Client, path: str, after: str | None = None) -> Iterator[tuple[dict[str, Any], str | None]]:

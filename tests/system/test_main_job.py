@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -46,7 +47,7 @@ class Listening:
         self.reader = Reader()
         self._redis = stack.redis()
         self._pubsub = self._redis.pubsub(ignore_subscribe_messages=True)
-        self._pubsub.subscribe("thread:{%s}" % thread_id)
+        self._pubsub.subscribe(f"thread:{{{thread_id}}}")
         self._thread = threading.Thread(target=self._listen)
         self._thread.start()
 
@@ -222,3 +223,24 @@ def test_a_stream_closes_within_five_seconds_of_its_key_being_revoked(make_stack
             seen = len(list(events))  # ends, because the server closes the stream
         assert seen < 5 / 0.2 + 5
         assert client.get(f"/api/messages/{made['reply']['id']}").json()["status"] == "processing"
+
+
+def test_a_stopping_web_process_ends_its_streams_and_clients_go_on_at_the_next(make_stack: MakeStack) -> None:
+    with make_stack() as stack, stack.user() as client:
+        reply_id = post(client, "!delay 0.05\n!words 150")["reply"]["id"]
+        reader, stopping = Reader(), threading.Thread(target=lambda: stack.kill("web", signal.SIGTERM))
+        for event, cursor in sse(client, f"/api/messages/{reply_id}/events"):
+            reader.apply(event, cursor)
+            if event["type"] == "message.delta" and stopping.ident is None:
+                stopping.start()
+                began = time.monotonic()
+        assert time.monotonic() - began < 3
+        stopping.join()
+        assert time.monotonic() - began < 6
+        assert not TERMINAL & set(reader.types)
+        stack.start_web()
+        for event, cursor in sse(client, f"/api/messages/{reply_id}/events", reader.cursors[-1]):
+            reader.apply(event, cursor)
+        assert reader.replies[reply_id].text == words(150)
+        assert reader.ordered
+        assert reader.gaps == 0

@@ -66,7 +66,7 @@ def test_the_key_is_shown_once(make_site: MakeSite) -> None:
 @pytest.mark.parametrize("path", ["/chat", NOWHERE, f"{NOWHERE}?cursor=x"])
 def test_a_page_sends_somebody_unknown_to_sign_in_and_back(make_site: MakeSite, path: str) -> None:
     response = make_site().test_client().get(path, headers=HTML)
-    assert (response.status_code, response.location) == (303, f"/signin?next={quote(path)}")
+    assert (response.status_code, response.location) == (303, f"/signin?next={quote(path, safe='/?')}")
 
 
 @pytest.mark.parametrize(("path", "back"), [("/chat", "/chat"), (NOWHERE, NOWHERE), (f"{NOWHERE}/cancel", NOWHERE)])
@@ -198,6 +198,8 @@ def test_the_longest_message_fits_through_a_form(ada: Visitor) -> None:
 def test_a_body_over_the_limit_is_a_page(ada: Visitor) -> None:
     response = ada.post("/chat", content="x" * 2_000_001)
     assert (response.status_code, response.mimetype) == (413, "text/html")
+    foreign = {"Origin": "https://evil.example"}
+    assert ada.post("/signin", content="x" * 2_000_001, headers=foreign).status_code in {403, 413}
 
 
 def test_posts_from_pages_and_the_api_share_one_limit(make_site: MakeSite) -> None:
@@ -205,7 +207,8 @@ def test_posts_from_pages_and_the_api_share_one_limit(make_site: MakeSite) -> No
     visitor = Visitor(site.test_client())
     visitor.sign_up()
     address = visitor.post("/chat", content="one").location
-    assert visitor.post(address, content="two").status_code == 303
+    with_token = {"X-CSRFToken": visitor.token}
+    assert visitor.client.post("/api/messages", json={"content": "two"}, headers=with_token).status_code == 202
     refused = visitor.post(address, content="three, kept")
     assert refused.status_code == 429
     assert int(refused.headers["Retry-After"]) > 0

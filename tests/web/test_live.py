@@ -124,3 +124,34 @@ def test_the_page_shows_each_word_once_after_a_worker_was_killed(meet: MeetPerso
     ada.sees_status("completed")
     assert ada.last_text.inner_text() == words(60)
     assert ada.replies.last.get_attribute("data-status") == "completed"
+
+
+def test_what_comes_too_late_changes_nothing(meet: MeetPerson) -> None:
+    ada = meet("ada")
+    ada.sign_up()
+    ada.start("!silence")
+    ada.sees_status("processing")
+    shown = ada.page.evaluate(
+        """async () => {
+            const { Message } = await import("/static/message.js");
+            const message = new Message(document.querySelector("#messages > .assistant"));
+            const steps = [];
+            const step = (done) => steps.push([done, message.slot("text").textContent]);
+            step(message.admits(2)); // a new attempt begins without text
+            step(message.join(0, "one 👋 "));
+            step(message.join(4, "👋 two")); // its beginning is there already
+            step(message.join(99, "lost")); // text is missing before it
+            step(message.admits(1)); // an earlier attempt
+            message.setStatus("completed");
+            step(message.admits(3)); // after the end
+            return steps;
+        }"""
+    )
+    assert shown == [
+        [True, ""],
+        [True, "one 👋 "],
+        [True, "one 👋 two"],
+        [False, "one 👋 two"],
+        [False, "one 👋 two"],
+        [False, "one 👋 two"],
+    ]

