@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
+from math import isfinite
 from typing import Any
 
 _REFUSED = re.compile("[\x00\ud800-\udfff]")
 _REMOVED = re.compile("[\x01-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _LINE_ENDS = re.compile("\r\n?")
+# Writers and readers of JSON recurse: a hundred times this exhausts some of them.
+_DEEPEST = 32
 
 
 class UncleanText(ValueError):
-    """The text holds NUL or a lone surrogate, which no database or encoder can keep."""
+    """It holds what no database or encoder can keep: NUL, a lone surrogate, infinity, or a tower of brackets."""
 
 
 def clean(text: str) -> str:
@@ -21,14 +24,18 @@ def clean(text: str) -> str:
     return _REMOVED.sub("", _LINE_ENDS.sub("\n", text))
 
 
-def clean_all(value: Any) -> Any:
-    """`clean` for every string inside a JSON value, keys included."""
+def clean_all(value: Any, deeper: int = _DEEPEST) -> Any:
+    """`clean` for every string inside a JSON value, keys included. Raises UncleanText."""
     if isinstance(value, str):
         return clean(value)
+    if isinstance(value, float) and not isfinite(value):
+        raise UncleanText("holds a number that is too large")
+    if isinstance(value, list | dict) and not deeper:
+        raise UncleanText(f"is nested more than {_DEEPEST} levels deep")
     if isinstance(value, list):
-        return [clean_all(item) for item in value]
+        return [clean_all(item, deeper - 1) for item in value]
     if isinstance(value, dict):
-        return {clean(key): clean_all(item) for key, item in value.items()}
+        return {clean(key): clean_all(item, deeper - 1) for key, item in value.items()}
     return value
 
 

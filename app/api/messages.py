@@ -23,12 +23,12 @@ from app.api.fields import (
     ThreadPath,
     Title,
 )
-from app.auth import door
+from app.auth import door, limits
 from app.chat import cancelling, following, reading, sending
 from app.chat.following import Ended
 from app.chat.objects import MessageObject, Sent
 from app.chat.sending import Draft
-from app.extensions import limiter, settings
+from app.extensions import settings
 from app.models import TERMINAL
 from app.stream import sse
 from app.stream.hub import Hub
@@ -90,22 +90,15 @@ class MessageList(BaseModel):
     next_cursor: str | None
 
 
-def _poster() -> str:
-    return str(door.who().user_id)
-
-
-posts = limiter.shared_limit(lambda: f"{settings().posts_per_minute}/minute", scope="posts", key_func=_poster)
-
-
 @routes.post("/messages", summary="Post a message", responses={202: Sent})
-@posts
+@limits.posts
 def create_message(body: PostMessage) -> Response:
     """Accept a message; the reply is written in the background and found at Location."""
     return _post(body, body.thread_id)
 
 
 @routes.post("/threads/<uuid:thread_id>/messages", summary="Post a message to a thread", responses={202: Sent})
-@posts
+@limits.posts
 def create_message_in_thread(path: ThreadPath, body: PostToThread) -> Response:
     """The same, to a given thread."""
     return _post(body, path.thread_id)

@@ -7,18 +7,17 @@ from pydantic import BaseModel, Field
 
 from app.api.answers import respond
 from app.api.blueprint import group
-from app.api.fields import Body
-from app.auth import accounts, door
+from app.api.fields import Body, Text
+from app.auth import accounts, door, limits
 from app.auth.accounts import UserObject
-from app.extensions import limiter, settings
 
-routes = group("session", "Signing in with a cookie.")
+routes = group("session", "Signing in with a cookie.", public={"create_session", "read_csrf"})
 
 
 class SignIn(Body):
     """Address and password."""
 
-    email: str = Field(max_length=320)
+    email: Text = Field(max_length=320)
     password: str = Field(max_length=200)
 
 
@@ -36,7 +35,7 @@ class CsrfToken(BaseModel):
 
 
 @routes.post("/session", summary="Sign in", security=[], responses={201: SignedIn})
-@limiter.limit(lambda: f"{settings().sign_ins_per_minute}/minute")
+@limits.sign_ins
 def create_session(body: SignIn) -> Response:
     """Sign in; sets the session cookie."""
     user_id = door.sign_in(body.email, body.password)

@@ -9,12 +9,11 @@ from pydantic import BaseModel, EmailStr, Field, StringConstraints
 
 from app.api.answers import respond
 from app.api.blueprint import group
-from app.api.fields import Body, Chosen, Title
-from app.auth import accounts, door
+from app.api.fields import Body, Chosen, Text, Title
+from app.auth import accounts, door, limits
 from app.auth.accounts import UserObject
-from app.extensions import limiter, settings
 
-routes = group("users", "Accounts and preferences.")
+routes = group("users", "Accounts and preferences.", public={"create_user"})
 
 Password = Annotated[str, StringConstraints(min_length=8, max_length=200)]
 
@@ -37,12 +36,12 @@ class ProfileChange(Body):
     """What may be changed of one's own account."""
 
     name: Title | None = None
-    image: Annotated[str, StringConstraints(max_length=2000, pattern=r"^https://")] | None = None
+    image: Annotated[Text, StringConstraints(max_length=2000, pattern=r"^https://")] | None = None
     preferences: Chosen | None = None
 
 
 @routes.post("/users", summary="Make an account", security=[], responses={201: SignedUp})
-@limiter.limit(lambda: f"{settings().sign_ins_per_minute}/minute")
+@limits.sign_ins
 def create_user(body: SignUp) -> Response:
     """Make an account; the API key is shown once."""
     door.check_origin()

@@ -12,8 +12,10 @@ from pydantic import SecretStr
 from werkzeug.routing import Map
 
 from app import create_app
+from app.chat.sending import PROCESS_MESSAGE
 from app.config import Settings
-from app.jobs import lifecycle
+from app.extensions import celery
+from app.jobs import lifecycle, queue
 from app.models import Status
 from tests.docs.documents import (
     ARCHITECTURE,
@@ -144,6 +146,18 @@ def test_each_decision_has_its_four_parts() -> None:
     for path in decisions:
         headings = re.findall(r"^## (.+)$", path.read_text(), re.MULTILINE)
         assert headings == ["Context", "Decision", "Costs", "What would change our mind"], path.name
+
+
+def test_every_task_and_queue_the_app_names_exists() -> None:
+    """The check that docs/adr/0002 relies on: names are all that joins the app to its tasks."""
+    celery.config_from_object("celeryconfig")
+    celery.loader.import_task_module("tasks")
+    celery.finalize()
+    sources = [*(ROOT / "app").rglob("*.py"), ROOT / "celeryconfig.py"]
+    named = {task for path in sources for task in re.findall(r'"(tasks\.\w+)"', path.read_text())}
+    assert PROCESS_MESSAGE in named
+    assert named <= set(celery.tasks)
+    assert {queue.REPLIES, queue.MAINTENANCE} == {made.name for made in celery.conf.task_queues}
 
 
 # Written in pieces, or this file would be the first to be found.
