@@ -6,22 +6,21 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from app.chat import finishing, reading
+from app.chat import finishing, owning, reading
 from app.chat.objects import MessageObject
 from app.database import reading as reads
 from app.database import transaction
 from app.extensions import redis
 from app.jobs import lifecycle
 from app.jobs.reaper import Abandoned
-from app.models import Job, Message
+from app.models import Job
 from app.stream import signals
 
 
 def cancel(user_id: UUID, message_id: UUID) -> MessageObject:
     """Cancel the reply and return it as it stands; one that has ended stays as it ended. Raises NotFound."""
     with reads() as session:
-        reading.visible(session, user_id, message_id)
-        job_id = session.scalars(select(Message.job_id).where(Message.id == message_id)).one()
+        job_id = owning.message(session, user_id, message_id).job_id
     if job_id is not None:
         cancel_job(job_id)
     return reading.get(user_id, message_id)

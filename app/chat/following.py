@@ -10,11 +10,10 @@ from uuid import UUID
 from redis.exceptions import RedisError
 from sqlalchemy import select
 
-from app.chat import assembling, reading, snapshots, watching
+from app.chat import assembling, owning, reading, snapshots, watching
 from app.chat.errors import NotFound
 from app.chat.objects import MessageObject
 from app.chat.seen import Seen, Verdict
-from app.chat.threads import find
 from app.chat.watching import Sight
 from app.clock import iso
 from app.database import reading as reads
@@ -45,8 +44,8 @@ def reply(
     Raises NotFound before it looks at the cursor.
     """
     with reads() as session:
-        message = assembling.message(session, reading.visible(session, user_id, message_id))
-        cursor = session.scalars(select(Message.terminal_cursor).where(Message.id == message_id)).one()
+        row = owning.message(session, user_id, message_id)
+        message, cursor = assembling.message(session, row.id), row.terminal_cursor
     if message is None:
         raise NotFound("message")
     if message.status in TERMINAL:
@@ -59,7 +58,7 @@ def reply(
 def thread(hub: Hub, user_id: UUID, credential: str, thread_id: UUID, after: str | None) -> Iterator[Item]:
     """The stream of a thread, after the cursor `after`; it goes on until the reader leaves or loses access."""
     with reads() as session:
-        find(session, user_id, thread_id)
+        owning.thread(session, user_id, thread_id)
     return _Follower(hub, user_id, Interest(str(thread_id), credential), None).items(after)
 
 
@@ -202,7 +201,7 @@ class _Follower:
         cursor = self._tail_cursor()  # before the rows: what comes after it may be in them already, which does no harm
         page = reading.path(self._user_id, UUID(self._thread_id), limit=_SNAPSHOT_MESSAGES, cursor=None)
         with reads() as session:
-            shown = assembling.thread(session, find(session, self._user_id, UUID(self._thread_id)))
+            shown = assembling.thread(session, owning.thread(session, self._user_id, UUID(self._thread_id)))
         messages = [self._as_known(message) for message in page.items]
         self._seen.cursor = cursor
         fields = {

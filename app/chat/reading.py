@@ -7,41 +7,28 @@ from uuid import UUID
 from sqlalchemy import literal, select
 from sqlalchemy.orm import Session
 
-from app.chat import assembling
+from app.chat import assembling, owning
 from app.chat.errors import InvalidField, NotFound
 from app.chat.objects import MessageObject
 from app.chat.paging import Page
-from app.chat.threads import find
 from app.database import reading
 from app.ids import parse_id
-from app.models import Message, Thread
+from app.models import Message
 
 
 def get(user_id: UUID, message_id: UUID) -> MessageObject:
     """One message. Raises NotFound."""
     with reading() as session:
-        found = assembling.message(session, visible(session, user_id, message_id))
+        found = assembling.message(session, owning.message(session, user_id, message_id).id)
     if found is None:
         raise NotFound("message")
     return found
 
 
-def visible(session: Session, user_id: UUID, message_id: UUID) -> UUID:
-    """`message_id`, when the user may see it. Raises NotFound."""
-    row = session.scalars(
-        select(Message.id)
-        .join(Thread, Thread.id == Message.thread_id)
-        .where(Message.id == message_id, Thread.user_id == user_id, Thread.deleted_at.is_(None))
-    ).one_or_none()
-    if row is None:
-        raise NotFound("message")
-    return row
-
-
 def path(user_id: UUID, thread_id: UUID, *, limit: int, cursor: str | None) -> Page[MessageObject]:
     """The newest page of the active path, oldest first; `next_cursor` leads to the page before it."""
     with reading() as session:
-        thread = find(session, user_id, thread_id)
+        thread = owning.thread(session, user_id, thread_id)
         leaf = thread.active_message_id if cursor is None else _place(session, thread_id, cursor)
         ids = ancestors(session, leaf, limit + 1)
         found = assembling.messages(session, ids[:limit])
@@ -52,7 +39,7 @@ def path(user_id: UUID, thread_id: UUID, *, limit: int, cursor: str | None) -> P
 def tree(user_id: UUID, thread_id: UUID, *, limit: int, cursor: str | None) -> Page[MessageObject]:
     """Every message of the thread, siblings included, oldest first."""
     with reading() as session:
-        find(session, user_id, thread_id)
+        owning.thread(session, user_id, thread_id)
         statement = select(Message.id).where(Message.thread_id == thread_id).order_by(Message.id).limit(limit + 1)
         if cursor is not None:
             statement = statement.where(Message.id >= _place(session, thread_id, cursor))

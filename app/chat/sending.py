@@ -10,11 +10,10 @@ from uuid import UUID
 from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
 
-from app.chat import assembling, notices
+from app.chat import assembling, notices, owning
 from app.chat.errors import InvalidField, NotFound
 from app.chat.idempotency import Answer, Once
 from app.chat.objects import Sent
-from app.chat.threads import find, owned
 from app.clock import now
 from app.database import transaction
 from app.extensions import settings
@@ -100,8 +99,8 @@ def _thread(session: Session, user_id: UUID, draft: Draft) -> Thread:
         thread_id = new_id()
         title = draft.title or _title(draft.content)
         session.execute(insert(Thread).values(id=thread_id, user_id=user_id, title=title))
-        return find(session, user_id, thread_id)
-    touched = update(Thread).where(owned(user_id, draft.thread_id)).values(updated_at=now())
+        return owning.thread(session, user_id, thread_id)
+    touched = update(Thread).where(owning.owned(user_id, draft.thread_id)).values(updated_at=now())
     row = session.scalars(touched.returning(Thread)).one_or_none()
     if row is None:
         raise NotFound("thread")

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, and_, exists, insert, or_, select, update
 from sqlalchemy.orm import Session
 
-from app.chat import assembling, cancelling, notices
+from app.chat import assembling, cancelling, notices, owning
 from app.chat.errors import InvalidField, NotFound
 from app.chat.idempotency import Answer, Once
 from app.chat.objects import ThreadObject
@@ -20,19 +20,6 @@ from app.ids import new_id
 from app.models import ACTIVE, Job, Message, Status, Thread
 
 Order = Literal["last_activity", "created_at"]
-
-
-def owned(user_id: UUID, thread_id: UUID) -> ColumnElement[bool]:
-    """The owner check, made by the query itself."""
-    return and_(Thread.id == thread_id, Thread.user_id == user_id, Thread.deleted_at.is_(None))
-
-
-def find(session: Session, user_id: UUID, thread_id: UUID) -> Thread:
-    """The user's thread. Raises NotFound."""
-    row = session.scalars(select(Thread).where(owned(user_id, thread_id))).one_or_none()
-    if row is None:
-        raise NotFound("thread")
-    return row
 
 
 def create(
@@ -52,7 +39,7 @@ def create(
         session.execute(
             insert(Thread).values(id=thread_id, user_id=user_id, title=title, meta=metadata, settings=settings)
         )
-        created = assembling.thread(session, find(session, user_id, thread_id))
+        created = assembling.thread(session, owning.thread(session, user_id, thread_id))
         if once is not None:
             once.keep(session, render(created))
     return created
@@ -61,7 +48,7 @@ def create(
 def get(user_id: UUID, thread_id: UUID) -> ThreadObject:
     """One thread. Raises NotFound."""
     with reading() as session:
-        return assembling.thread(session, find(session, user_id, thread_id))
+        return assembling.thread(session, owning.thread(session, user_id, thread_id))
 
 
 def page(
@@ -90,19 +77,25 @@ def page(
 
 
 def change(user_id: UUID, thread_id: UUID, changes: dict[str, Any]) -> ThreadObject:
-    """Set title, metadata, settings, archived or active_message_id, whichever `changes` has."""
-    values: dict[str, Any] = {name: changes[name] for name in ("title", "settings") if name in changes}
+    """Set title, metadata, settings, archived or active_message_id, whichever `changes` has.
+
+    Settings are changed one by one; one set to null falls back to the user's preference.
+    """
+    values: dict[str, Any] = {"title": changes["title"]} if "title" in changes else {}
     if "metadata" in changes:
         values["meta"] = changes["metadata"]
     if "archived" in changes:
         values["archived_at"] = now() if changes["archived"] else None
     with transaction() as session:
-        find(session, user_id, thread_id)
+        thread = owning.thread(session, user_id, thread_id)
+        if "settings" in changes:
+            merged = thread.settings | changes["settings"]
+            values["settings"] = {name: value for name, value in merged.items() if value is not None}
         if "active_message_id" in changes:
             values["active_message_id"] = _leaf(session, thread_id, changes["active_message_id"])
         if values:
-            session.execute(update(Thread).where(owned(user_id, thread_id)).values(**values))
-        changed = assembling.thread(session, find(session, user_id, thread_id))
+            session.execute(update(Thread).where(owning.owned(user_id, thread_id)).values(**values))
+        changed = assembling.thread(session, owning.thread(session, user_id, thread_id))
     notices.thread_updated(changed)
     return changed
 
@@ -112,7 +105,7 @@ def delete(user_id: UUID, thread_id: UUID) -> None:
     with transaction() as session:
         running = session.scalars(select(Job.id).where(Job.thread_id == thread_id, Job.status.in_(ACTIVE))).all()
         hidden = session.execute(
-            update(Thread).where(owned(user_id, thread_id)).values(deleted_at=now()).returning(Thread.id)
+            update(Thread).where(owning.owned(user_id, thread_id)).values(deleted_at=now()).returning(Thread.id)
         ).one_or_none()
         if hidden is None:
             raise NotFound("thread")
