@@ -23,6 +23,7 @@ from app.ids import parse_id
 from app.stream import events, log
 from app.stream.events import Event
 from app.stream.log import Keys
+from app.text import UncleanText, clean
 
 _OWNER = "owner@holdfast.local"
 
@@ -80,7 +81,13 @@ def send(text: str, thread_id: UUID | None, model: str | None) -> None:
     owner = accounts.oldest()
     if owner is None:
         raise click.ClickException("There is no account yet; run `flask --app app setup`.")
-    draft = Draft(text, thread_id, parameters={"model": model} if model else {})
+    try:
+        content = clean(text)
+    except UncleanText as error:
+        raise click.BadParameter(str(error), param_hint="TEXT") from None
+    if not content.strip():
+        raise click.BadParameter("must not be empty", param_hint="TEXT")
+    draft = Draft(content, thread_id, parameters={"model": model} if model else {})
     try:
         sent = sending.send_message(owner, draft)
     except ChatError as error:

@@ -131,6 +131,13 @@ class Settings(BaseSettings):
     def _split(cls, value: object) -> object:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
+    @field_validator("database_url")
+    @classmethod
+    def _kept(cls, value: str) -> str:
+        if value.startswith("sqlite") and not value.partition(":///")[2].strip("/"):
+            raise ValueError("names no file; several processes share the database, so it cannot be in memory")
+        return value
+
     @field_validator("timezone")
     @classmethod
     def _known_zone(cls, value: str) -> str:
@@ -214,5 +221,7 @@ def _sentences(error: ValidationError) -> str:
     lines = []
     for problem in error.errors():
         name = str(problem["loc"][0]).upper() if problem["loc"] else "The settings"
-        lines.append(f"{name}: {problem['msg']} (got {problem.get('input')!r}). See .env.example.")
+        lines.append(
+            f"{name}: {problem['msg'].removeprefix('Value error, ')} (got {problem.get('input')!r}). See .env.example."
+        )
     return "\n".join(lines)

@@ -25,7 +25,8 @@ _CORS_PATHS = ("/api/", "/v1/")
 _CORS = {
     "Access-Control-Allow-Methods": "GET, POST, PATCH, DELETE",
     "Access-Control-Allow-Headers": "Authorization, Content-Type, Idempotency-Key, Last-Event-ID, X-Request-Id",
-    "Access-Control-Expose-Headers": "Location, Retry-After, X-Request-Id, ETag",
+    "Access-Control-Expose-Headers": "Location, Retry-After, X-Request-Id, ETag, Idempotent-Replayed, "
+    "RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset",
     "Access-Control-Max-Age": "600",
 }
 
@@ -51,6 +52,9 @@ def _begin() -> None:
 
 def _end(response: Response) -> Response:
     response.headers["X-Request-Id"] = g.request_id
+    if response.status_code < 400:
+        # The rate limiter adds it to every answer, where clients would take it for advice when to come again.
+        response.headers.pop("Retry-After", None)
     # The rule, not the path: a path may hold a secret, such as a share's token.
     rule = request.url_rule.rule if request.url_rule is not None else None
     milliseconds = round((time.monotonic() - g.began) * 1000, 1)

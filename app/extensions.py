@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from celery import Celery
 from flask import current_app
 from flask_limiter import Limiter
@@ -55,13 +57,14 @@ def redis() -> Redis:
 
 def redis_client(url: str, timeout_seconds: float, *, connections: int = 50) -> Redis:
     """A client whose calls fail after `timeout_seconds` instead of waiting for a Redis that is gone."""
-    client: Redis = Redis.from_url(
-        url,
-        decode_responses=True,
-        socket_timeout=timeout_seconds,
-        socket_connect_timeout=timeout_seconds,
-        retry=Retry(NoBackoff(), 0),
-        max_connections=connections,
-        health_check_interval=0,
-    )
+    client: Redis = Redis.from_url(url, decode_responses=True, max_connections=connections, **quick(timeout_seconds))
     return client
+
+
+def quick(timeout_seconds: float) -> dict[str, Any]:
+    """Arguments for a Redis client that gives up after one try; by default it tries ten times, for many seconds."""
+    return {
+        "socket_timeout": timeout_seconds,
+        "socket_connect_timeout": timeout_seconds,
+        "retry": Retry(NoBackoff(), 0),
+    }

@@ -16,7 +16,7 @@ from app.api import blueprint, problems
 from app.auth import door, principal
 from app.chat import watching
 from app.config import Settings, current_settings
-from app.extensions import celery, csrf, db, limiter, migrate, redis_client
+from app.extensions import celery, csrf, db, limiter, migrate, quick, redis_client
 from app.stream.hub import Hub
 
 # How long a writer waits for another's write on SQLite. A worker's threads can wait; the web process answers everybody
@@ -52,8 +52,8 @@ def create_app(settings: Settings | None = None, *, is_worker: bool = False) -> 
         doc_url="/openapi.json",
     )
     app.config.from_mapping(_flask_config(settings))
+    edge.init_app(app, settings)  # first, so that even a refusal by what follows has an id and a log line
     _bind(app, settings, is_worker)
-    edge.init_app(app, settings)
     blueprint.init_app(app)
     problems.init_app(app)
     door.init_app(app)
@@ -78,10 +78,7 @@ def _flask_config(settings: Settings) -> dict[str, Any]:
         "WTF_CSRF_TIME_LIMIT": None,  # as long as the session
         "RATELIMIT_ENABLED": settings.rate_limits == "on",
         "RATELIMIT_STORAGE_URI": settings.redis_url,
-        "RATELIMIT_STORAGE_OPTIONS": {
-            "socket_timeout": settings.redis_timeout_seconds,
-            "socket_connect_timeout": settings.redis_timeout_seconds,
-        },
+        "RATELIMIT_STORAGE_OPTIONS": quick(settings.redis_timeout_seconds),
         "RATELIMIT_HEADER_LIMIT": "RateLimit-Limit",
         "RATELIMIT_HEADER_REMAINING": "RateLimit-Remaining",
         "RATELIMIT_HEADER_RESET": "RateLimit-Reset",
@@ -100,6 +97,7 @@ def _bind(app: Flask, settings: Settings, is_worker: bool) -> None:
     if not is_worker:
         # A request must not wait for a broker that is gone; the row is committed and the reaper sends the wake-up.
         limits = dict.fromkeys(("socket_timeout", "socket_connect_timeout"), settings.redis_timeout_seconds)
+        limits["max_retries"] = 0
         celery.conf.update(broker_transport_options=celery.conf.broker_transport_options | limits)
         look = partial(watching.look, principal.owners)
         app.extensions["hub"] = Hub(app, settings, app.extensions["redis"], look)

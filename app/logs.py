@@ -18,6 +18,9 @@ _SHARED: list[Processor] = [
 # These log addresses, headers or arguments at INFO, or repeat what we log ourselves.
 _QUIET = ("httpx2", "httpcore2", "openai", "anthropic", "celery.worker.strategy", "celery.app.trace", "alembic")
 
+# Logs a traceback for each request that it lets through while Redis is away; other lines tell of that.
+_SILENT = ("flask-limiter",)
+
 
 def configure(level: str) -> None:
     """Send structlog's and the standard library's records to standard output as JSON lines."""
@@ -43,3 +46,5 @@ def configure(level: str) -> None:
     root.setLevel(level)
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
+    for name in _SILENT:
+        logging.getLogger(name).setLevel(logging.CRITICAL)

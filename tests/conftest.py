@@ -81,11 +81,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """A migrated database of the test's own: once a SQLite file, once a PostgreSQL database."""
     if request.param == "sqlite":
         return sqlite_copy(request.getfixturevalue("migrated"), tmp_path)
-    server, template = request.getfixturevalue("postgres"), request.getfixturevalue("migrated_postgres")
-    name = f"test_{os.urandom(6).hex()}"
-    with psycopg.connect(_plain(server), autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
-    return _sibling(server, name)
+    return postgres_copy(request.getfixturevalue("postgres"), request.getfixturevalue("migrated_postgres"))
 
 
 @pytest.fixture
@@ -129,6 +125,14 @@ def make_stack(tmp_path: Path, database_url: str) -> MakeStack:
 def sqlite_copy(template: Path, folder: Path) -> str:
     """A copy of the migrated file, as a URL."""
     return f"sqlite:///{shutil.copy(template, folder / 'holdfast.db')}"
+
+
+def postgres_copy(server: str, template: str) -> str:
+    """A copy of the migrated database on `server`, as a URL."""
+    name = f"test_{os.urandom(6).hex()}"
+    with psycopg.connect(_plain(server), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+    return _sibling(server, name)
 
 
 def _migrate(url: str) -> None:
