@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,7 @@ def _flask_config(settings: Settings) -> dict[str, Any]:
         "SQLALCHEMY_DATABASE_URI": settings.database_url,
         # No parameters in error messages: they would carry what people wrote into the logs.
         "SQLALCHEMY_ENGINE_OPTIONS": database.engine_options(settings) | {"hide_parameters": True},
+        "PERMANENT_SESSION_LIFETIME": timedelta(days=settings.session_days),
         "SESSION_COOKIE_HTTPONLY": True,
         "SESSION_COOKIE_SAMESITE": "Lax",
         "SESSION_COOKIE_SECURE": settings.secure_cookies,

@@ -9,6 +9,8 @@ from app.api import health, keys, messages, models, session, threads, users
 
 def register(app: OpenAPI) -> None:
     """Add every route."""
+    for group in (users.sign_up, session.sign_in):
+        app.register_api(group)
     for module in (users, session, keys, messages, threads, models):
         app.register_api(module.routes)
     app.register_blueprint(health.routes)

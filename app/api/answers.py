@@ -9,14 +9,12 @@ from uuid import UUID
 from flask import Response, request
 from pydantic import BaseModel
 
-from app.chat.errors import InvalidField
+from app.api.fields import Repeatable
 from app.chat.idempotency import Answer, Once
 from app.chat.objects import Sent
 from app.chat.paging import Page
 
 T = TypeVar("T", bound=BaseModel)
-
-_MAX_KEY_CHARS = 255
 
 
 def respond(created: BaseModel, status: int = 200, location: str | None = None) -> Response:
@@ -37,6 +35,13 @@ def sent(answer_: Answer) -> Response:
     return response
 
 
+def empty() -> Response:
+    """204: done, and nothing to say, so nothing that has a type."""
+    response = Response(status=204)
+    del response.headers["Content-Type"]
+    return response
+
+
 def listing(page: Page[T]) -> Response:
     """A page of a list."""
     items = b",".join(item.model_dump_json().encode() for item in page.items)
@@ -51,12 +56,9 @@ def accepted(result: Sent) -> Answer:
     return answer(result, 202, f"/api/messages/{result.reply.id}")
 
 
-def once(user_id: UUID) -> Once | None:
-    """The request's Idempotency-Key, if it has one. Raises InvalidField."""
-    key = request.headers.get("Idempotency-Key")
-    if key is None:
+def once(user_id: UUID, header: Repeatable) -> Once | None:
+    """The request's Idempotency-Key, if it has one, with what it stands for: the path and the body."""
+    if header.idempotency_key is None:
         return None
-    if not key or len(key) > _MAX_KEY_CHARS or not key.isprintable():
-        raise InvalidField("Idempotency-Key", f"must be 1 to {_MAX_KEY_CHARS} printable characters")
-    body = request.get_data()
-    return Once(user_id, key, sha256(request.path.encode() + b"\0" + body).hexdigest())
+    asked = request.path.encode() + b"\0" + request.get_data()
+    return Once(user_id, header.idempotency_key, sha256(asked).hexdigest())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
 from typing import Any
 
 from flask import Flask, current_app, request
@@ -18,7 +17,7 @@ _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 # The schema itself comes with `validation_error_model`, under this name.
 _PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
 _ERRORS: Any = {status: {"content": _PROBLEM} for status in (400, 401, 403, 404, 409, 413, 415, 422, 429, 503)}
-SECURITY: list[dict[str, list[Any]]] = [{"key": []}, {"session": []}]
+_SECURITY: list[dict[str, list[Any]]] = [{"key": []}, {"session": []}]
 # What the two event streams answer.
 EVENTS: Any = {"content": {"text/event-stream": {"schema": {"type": "string"}}}}
 
@@ -33,17 +32,18 @@ class StrictJson(DefaultJSONProvider):
             raise ValueError("nested too deeply") from None
 
 
-def group(name: str, description: str, *, public: Set[str] = frozenset()) -> APIBlueprint:
-    """The routes of one noun, documented under its name. `public`: the views that nobody must sign in for."""
+def group(name: str, description: str, *, public: bool = False) -> APIBlueprint:
+    """The routes of one noun, documented under its name; all of them `public`, or none."""
     blueprint = APIBlueprint(
         name,
         __name__,
         url_prefix="/api",
         abp_tags=[Tag(name=name, description=description)],
-        abp_security=SECURITY,
+        abp_security=None if public else _SECURITY,
         abp_responses=_ERRORS,
     )
-    blueprint.before_request(lambda: _admit(public))
+    if not public:
+        blueprint.before_request(_admit)
     blueprint.before_request(_parse)
     return blueprint
 
@@ -53,10 +53,9 @@ def init_app(app: Flask) -> None:
     app.json = StrictJson(app)
 
 
-def _admit(public: Set[str]) -> None:
+def _admit() -> None:
     """Look at who asks before anything they sent. A browser asks about OPTIONS without saying who it is."""
-    view = (request.endpoint or "").rpartition(".")[2]
-    if view not in public and request.method != "OPTIONS":
+    if request.method != "OPTIONS":
         door.who()
 
 
@@ -67,7 +66,7 @@ def _parse() -> None:
     body = request.get_data()
     if not body:
         if _wants_body():
-            raise _malformed("The body is empty; send a JSON object.")
+            raise BadRequest("The body is empty; send a JSON object.")
     elif not request.is_json:
         raise UnsupportedMediaType("Send the body as application/json.")
     elif not isinstance(_json(), dict):
@@ -78,15 +77,11 @@ def _json() -> Any:
     try:
         return request.get_json()
     except BadRequest:
-        raise _malformed("The body is not JSON.") from None
+        raise BadRequest("The body is not JSON.") from None
 
 
 def _wants_body() -> bool:
     return "body" in current_app.view_functions[request.endpoint or ""].__annotations__
-
-
-def _malformed(detail: str) -> BadRequest:
-    return BadRequest(detail)
 
 
 def _no_constant(name: str) -> None:

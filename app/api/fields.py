@@ -24,6 +24,12 @@ def _spoken(value: str) -> str:
     return value
 
 
+def _printable(value: str) -> str:
+    if not value.isprintable():
+        raise ValueError("must be printable characters")
+    return value
+
+
 Text = Annotated[str, AfterValidator(clean)]
 SpokenText = Annotated[str, AfterValidator(clean), AfterValidator(_spoken)]
 Title = Annotated[str, AfterValidator(clean), AfterValidator(_spoken), StringConstraints(max_length=200)]
@@ -40,6 +46,18 @@ class Body(BaseModel):
     """A request's body: unknown members are refused by name, so that a misspelt one is not silently lost."""
 
     model_config = ConfigDict(extra="forbid", strict=False)
+
+
+class Repeatable(BaseModel):
+    """The headers of a request that may be sent again."""
+
+    idempotency_key: Annotated[str, AfterValidator(_printable)] | None = Field(
+        None,
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=255,
+        description="The same key with the same body gets the first answer again, and nothing is made twice.",
+    )
 
 
 class Listing(BaseModel):

@@ -7,7 +7,7 @@ from uuid import UUID
 from flask import Response
 from pydantic import BaseModel
 
-from app.api.answers import listing, respond
+from app.api.answers import empty, listing, respond
 from app.api.blueprint import group
 from app.api.fields import Body, Title
 from app.auth import door, keys
@@ -54,4 +54,4 @@ def delete_key(path: KeyPath) -> Response:
     """Revoke it; open streams that it opened close within seconds."""
     if not keys.revoke(door.who().user_id, path.key_id):
         raise NotFound("key")
-    return Response(status=204)
+    return empty()

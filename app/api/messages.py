@@ -8,8 +8,8 @@ from uuid import UUID
 from flask import Response, current_app, g, request
 from pydantic import BaseModel, Field, field_validator
 
-from app.api.answers import accepted, listing, once, respond, sent
-from app.api.blueprint import group
+from app.api.answers import accepted, empty, listing, once, respond, sent
+from app.api.blueprint import EVENTS, group
 from app.api.fields import (
     Body,
     Instructions,
@@ -18,6 +18,7 @@ from app.api.fields import (
     Metadata,
     ModelId,
     OutputTokens,
+    Repeatable,
     SpokenText,
     Temperature,
     ThreadPath,
@@ -77,6 +78,12 @@ class Resuming(BaseModel):
     after: str | None = Field(None, description="The cursor after which to go on; Last-Event-ID says the same.")
 
 
+class Reconnecting(BaseModel):
+    """What a browser says when it reconnects by itself."""
+
+    last_event_id: str | None = Field(None, alias="Last-Event-ID", description="The cursor after which to go on.")
+
+
 class PathListing(Listing):
     """Which messages of a thread."""
 
@@ -92,16 +99,16 @@ class MessageList(BaseModel):
 
 @routes.post("/messages", summary="Post a message", responses={202: Sent})
 @limits.posts
-def create_message(body: PostMessage) -> Response:
+def create_message(header: Repeatable, body: PostMessage) -> Response:
     """Accept a message; the reply is written in the background and found at Location."""
-    return _post(body, body.thread_id)
+    return _post(header, body, body.thread_id)
 
 
 @routes.post("/threads/<uuid:thread_id>/messages", summary="Post a message to a thread", responses={202: Sent})
 @limits.posts
-def create_message_in_thread(path: ThreadPath, body: PostToThread) -> Response:
+def create_message_in_thread(header: Repeatable, path: ThreadPath, body: PostToThread) -> Response:
     """The same, to a given thread."""
-    return _post(body, path.thread_id)
+    return _post(header, body, path.thread_id)
 
 
 @routes.get("/threads/<uuid:thread_id>/messages", summary="List messages", responses={200: MessageList})
@@ -111,7 +118,7 @@ def list_messages(path: ThreadPath, query: PathListing) -> Response:
     return listing(read(door.who().user_id, path.thread_id, limit=query.limit, cursor=query.cursor))
 
 
-@routes.get("/messages/<uuid:message_id>", summary="Read or poll a message", responses={200: MessageObject})
+@routes.get("/messages/<uuid:message_id>", summary="Read or poll a message", responses={200: MessageObject, 304: None})
 def read_message(path: MessagePath, query: Polling) -> Response:
     """The message with its text so far; with `wait`, once its reply has ended or needs somebody."""
     who = door.who()
@@ -133,33 +140,31 @@ def cancel_message(path: MessagePath) -> Response:
     return respond(message, 200 if message.status in TERMINAL else 202)
 
 
-@routes.get("/messages/<uuid:message_id>/events", summary="Follow a reply", responses={200: None, 204: None})
-def follow_message(path: MessagePath, query: Resuming) -> Response:
+@routes.get("/messages/<uuid:message_id>/events", summary="Follow a reply", responses={200: EVENTS, 204: None})
+def follow_message(header: Reconnecting, path: MessagePath, query: Resuming) -> Response:
     """Server-sent events of one reply, closed after its last; 204 for a reader that has that already."""
     who = door.who()
-    found = following.reply(_hub(), who.user_id, who.credential, path.message_id, _after(query))
+    found = following.reply(_hub(), who.user_id, who.credential, path.message_id, header.last_event_id or query.after)
     if not isinstance(found, Ended):
         return sse.response(found)
-    return sse.response([found.last]) if found.last is not None else Response(status=204)
+    return sse.response([found.last]) if found.last is not None else empty()
 
 
-@routes.get("/threads/<uuid:thread_id>/events", summary="Follow a thread", responses={200: None})
-def follow_thread(path: ThreadPath, query: Resuming) -> Response:
+@routes.get("/threads/<uuid:thread_id>/events", summary="Follow a thread", responses={200: EVENTS})
+def follow_thread(header: Reconnecting, path: ThreadPath, query: Resuming) -> Response:
     """Server-sent events of a thread, from a snapshot or a cursor on, until the reader leaves."""
     who = door.who()
-    return sse.response(following.thread(_hub(), who.user_id, who.credential, path.thread_id, _after(query)))
+    after = header.last_event_id or query.after
+    return sse.response(following.thread(_hub(), who.user_id, who.credential, path.thread_id, after))
 
 
-def _post(body: PostToThread, thread_id: UUID | None) -> Response:
+def _post(header: Repeatable, body: PostToThread, thread_id: UUID | None) -> Response:
     user_id = door.who().user_id
+    repeatable = once(user_id, header)
     given = body.model_dump(include=set(_PARAMETERS), exclude_none=True)
     draft = Draft(body.content, thread_id, body.title, given, body.metadata)
-    result = sending.send_message(user_id, draft, request_id=g.get("request_id"), once=once(user_id), render=accepted)
+    result = sending.send_message(user_id, draft, request_id=g.get("request_id"), once=repeatable, render=accepted)
     return sent(accepted(result))
-
-
-def _after(query: Resuming) -> str | None:
-    return request.headers.get("Last-Event-ID") or query.after
 
 
 def _hub() -> Hub:

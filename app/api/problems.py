@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import structlog
-from flask import Flask, Response, g, json, request
+from flask import Flask, Response, g, json
 from pydantic import BaseModel, ValidationError
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -43,7 +43,7 @@ _TITLES = {
     503: "Unavailable",
 }
 _CODES = {
-    400: "malformed_request",
+    400: "malformed_json",
     404: "not_found",
     405: "method_not_allowed",
     413: "payload_too_large",
@@ -51,6 +51,8 @@ _CODES = {
     429: "rate_limited",
 }
 _RETRY_SECONDS = "2"
+# An unknown member's name is the sender's, and may be as long as a body.
+_FIELD_CHARS = 200
 
 
 class FieldError(BaseModel):
@@ -91,7 +93,7 @@ def invalid(error: ValidationError) -> Response:
     """The answer to input that does not have the described shape; names every field, repeats no value."""
     errors = [
         {
-            "field": ".".join(str(part) for part in item["loc"]) or "body",
+            "field": ".".join(str(part) for part in item["loc"])[:_FIELD_CHARS] or "body",
             "message": item["msg"].removeprefix("Value error, "),
         }
         for item in error.errors(include_input=False, include_url=False, include_context=False)
@@ -118,8 +120,7 @@ def of_auth(error: AuthError) -> Response:
 def of_http(error: HTTPException) -> Response:
     """The answer to what Flask itself refused, with the headers it wanted to send."""
     status = error.code or 500
-    code = "malformed_json" if status == 400 and request.is_json else _CODES.get(status, "invalid")
-    response = problem(status, code, error.description or _TITLES.get(status, "Error"))
+    response = problem(status, _CODES.get(status, "invalid"), error.description or _TITLES.get(status, "Error"))
     for name, value in error.get_headers():
         if name.lower() not in {"content-type", "content-length"}:
             response.headers[name] = value

@@ -5,13 +5,14 @@ from __future__ import annotations
 from flask import Response
 from pydantic import BaseModel, Field
 
-from app.api.answers import respond
+from app.api.answers import empty, respond
 from app.api.blueprint import group
 from app.api.fields import Body, Text
 from app.auth import accounts, door, limits
 from app.auth.accounts import UserObject
 
-routes = group("session", "Signing in with a cookie.", public={"create_session", "read_csrf"})
+routes = group("session", "Signing in with a cookie.")
+sign_in = group("sign_in", "Signing in.", public=True)
 
 
 class SignIn(Body):
@@ -34,7 +35,7 @@ class CsrfToken(BaseModel):
     csrf_token: str
 
 
-@routes.post("/session", summary="Sign in", security=[], responses={201: SignedIn})
+@sign_in.post("/session", summary="Sign in", responses={201: SignedIn})
 @limits.sign_ins
 def create_session(body: SignIn) -> Response:
     """Sign in; sets the session cookie."""
@@ -45,12 +46,12 @@ def create_session(body: SignIn) -> Response:
 @routes.delete("/session", summary="Sign out", responses={204: None})
 def delete_session() -> Response:
     """Sign out; the cookie is worthless afterwards, on every device it was copied to."""
-    door.who()
-    door.sign_out()
-    return Response(status=204)
+    if door.who().kind == "session":  # a request with a key says nothing about the cookie beside it
+        door.sign_out()
+    return empty()
 
 
-@routes.get("/csrf", summary="Get a CSRF token", security=[], responses={200: CsrfToken})
+@sign_in.get("/csrf", summary="Get a CSRF token", responses={200: CsrfToken})
 def read_csrf() -> Response:
     """The token of this browser's session."""
     return respond(CsrfToken(csrf_token=door.csrf_token()))

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
 from uuid import UUID
 
 from flask import Response
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, StrictBool, field_validator
 
-from app.api.answers import answer, listing, once, respond, sent
+from app.api.answers import answer, empty, listing, once, respond, sent
 from app.api.blueprint import group
-from app.api.fields import Body, Chosen, Listing, Metadata, ThreadPath, Title
+from app.api.fields import Body, Chosen, Listing, Metadata, Repeatable, ThreadPath, Title
 from app.auth import door
 from app.chat import threads
 from app.chat.idempotency import Answer
@@ -17,6 +18,8 @@ from app.chat.objects import ThreadObject
 from app.chat.threads import Order
 
 routes = group("threads", "Conversations.")
+
+T = TypeVar("T")
 
 
 class NewThread(Body):
@@ -28,13 +31,20 @@ class NewThread(Body):
 
 
 class ThreadChange(Body):
-    """What may be changed of a thread; what is not sent stays."""
+    """What may be changed of a thread; what is not sent stays. Null takes a title or a setting away."""
 
     title: Title | None = None
     metadata: Metadata | None = None
     settings: Chosen | None = None
-    archived: bool | None = None
+    archived: StrictBool | None = None
     active_message_id: UUID | None = None
+
+    @field_validator("metadata", "settings", "archived", "active_message_id")
+    @classmethod
+    def _given(cls, value: T | None) -> T:
+        if value is None:
+            raise ValueError("must not be null; leave it out to keep what is there")
+        return value
 
 
 class ThreadListing(Listing):
@@ -68,12 +78,12 @@ def list_threads(query: ThreadListing) -> Response:
 
 
 @routes.post("/threads", summary="Make a thread", responses={201: ThreadObject})
-def create_thread(body: NewThread) -> Response:
+def create_thread(header: Repeatable, body: NewThread) -> Response:
     """An empty thread, to be posted to later."""
     user_id = door.who().user_id
     chosen = body.settings.model_dump(exclude_none=True)
     created = threads.create(
-        user_id, title=body.title, metadata=body.metadata, settings=chosen, once=once(user_id), render=_created
+        user_id, title=body.title, metadata=body.metadata, settings=chosen, once=once(user_id, header), render=_created
     )
     return sent(_created(created))
 
@@ -87,17 +97,14 @@ def read_thread(path: ThreadPath) -> Response:
 @routes.patch("/threads/<uuid:thread_id>", summary="Change a thread", responses={200: ThreadObject})
 def change_thread(path: ThreadPath, body: ThreadChange) -> Response:
     """Set what is sent, leave the rest."""
-    changes = {name: value for name, value in body.model_dump(exclude_unset=True).items() if value is not None}
-    if body.settings is not None:
-        changes["settings"] = body.settings.model_dump(exclude_none=True)
-    return respond(threads.change(door.who().user_id, path.thread_id, changes))
+    return respond(threads.change(door.who().user_id, path.thread_id, body.model_dump(exclude_unset=True)))
 
 
 @routes.delete("/threads/<uuid:thread_id>", summary="Delete a thread", responses={204: None})
 def delete_thread(path: ThreadPath) -> Response:
     """Delete it; what runs in it is cancelled and its streams close."""
     threads.delete(door.who().user_id, path.thread_id)
-    return Response(status=204)
+    return empty()
 
 
 def _created(thread: ThreadObject) -> Answer:

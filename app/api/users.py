@@ -13,7 +13,8 @@ from app.api.fields import Body, Chosen, Text, Title
 from app.auth import accounts, door, limits
 from app.auth.accounts import UserObject
 
-routes = group("users", "Accounts and preferences.", public={"create_user"})
+routes = group("users", "Accounts and preferences.")
+sign_up = group("sign_up", "Signing up.", public=True)
 
 Password = Annotated[str, StringConstraints(min_length=8, max_length=200)]
 
@@ -40,7 +41,7 @@ class ProfileChange(Body):
     preferences: Chosen | None = None
 
 
-@routes.post("/users", summary="Make an account", security=[], responses={201: SignedUp})
+@sign_up.post("/users", summary="Make an account", responses={201: SignedUp})
 @limits.sign_ins
 def create_user(body: SignUp) -> Response:
     """Make an account; the API key is shown once."""

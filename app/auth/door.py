@@ -60,6 +60,7 @@ def begin(user_id: UUID) -> None:
     """Sign the browser in as `user_id`."""
     session_id = sessions.begin(user_id, request.remote_addr, request.headers.get("User-Agent"))
     session.clear()  # a cookie planted beforehand would else bring a CSRF token that its planter knows
+    session.permanent = True  # the cookie lasts as long as its row
     login_user(SignedIn(Principal(user_id, "session", session_id)))
 
 

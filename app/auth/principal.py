@@ -84,4 +84,4 @@ def _session_owners(session: Session, ids: set[UUID]) -> dict[UUID, UUID]:
             User.disabled_at.is_(None),
         )
     )
-    return dict(rows.tuples().all())
+    return dict(rows.all())

@@ -79,15 +79,10 @@ def _positions(session: Session, jobs: list[Job]) -> dict[UUID, int]:
     queued = [job for job in jobs if job.status is Status.PENDING and job.after_id is not None]
     if not queued:
         return {}
-    before = dict(
-        session.execute(
-            select(Job.id, Job.after_id).where(
-                Job.thread_id.in_({job.thread_id for job in queued}), Job.status.in_(ACTIVE)
-            )
-        )
-        .tuples()
-        .all()
+    rows = session.execute(
+        select(Job.id, Job.after_id).where(Job.thread_id.in_({job.thread_id for job in queued}), Job.status.in_(ACTIVE))
     )
+    before = dict(rows.all())
     return {job.id: _chain(job.after_id, before) for job in queued}
 
 
@@ -143,7 +138,7 @@ def _states(session: Session, ids: list[UUID]) -> dict[UUID, Status]:
     rows = session.execute(
         select(Job.thread_id, Job.status).where(Job.thread_id.in_(ids), Job.status.in_(ACTIVE)).order_by(Job.id)
     )
-    return dict(rows.tuples().all())
+    return dict(rows.all())
 
 
 def _thread(row: Thread, last: MessageObject | None, states: dict[UUID, Status]) -> ThreadObject:

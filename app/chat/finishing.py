@@ -25,6 +25,7 @@ from app.llm import types as llm
 from app.llm.prices import cost_in_cents
 from app.models import Attempt, Job, Message, Status, Step, Thread, ToolCall
 from app.stream import events, log
+from app.text import printable
 
 _TERMINAL_EVENTS = {
     Status.COMPLETED: events.COMPLETED,
@@ -34,6 +35,9 @@ _TERMINAL_EVENTS = {
 
 DEADLINE = ("deadline_exceeded", "The reply was not finished within its time; ask again or for less.")
 CRASHED = ("crashed_repeatedly", "The worker writing this reply ended unexpectedly several times; ask again.")
+
+# What a provider names is kept as far as its column goes: it must not keep a reply from ending.
+_FOREIGN_CHARS = 200
 
 logger = structlog.get_logger(__name__)
 
@@ -58,23 +62,32 @@ def end_abandoned(abandoned: Abandoned) -> None:
     )
 
 
-def announce(job_id: UUID) -> None:
-    """Send the last event of an ended reply and wake what waited for it; safe to repeat, the log takes only one."""
+def announce(job_id: UUID) -> bool:
+    """Send the last event of an ended reply and wake what waited for it; False when Redis is away.
+
+    Safe to repeat: the log takes only one.
+    """
     with reading() as session:
         message_id = session.scalars(select(Message.id).where(Message.job_id == job_id)).one_or_none()
         message = assembling.message(session, message_id) if message_id is not None else None
         thread = session.get(Thread, message.thread_id) if message is not None else None
         shown = assembling.thread(session, thread) if thread is not None else None
     if message is None or shown is None:
-        return
+        _mark_announced(job_id, None)
+        return True
     cursor = _append_last(message)
     if cursor is not None:
-        with transaction() as session:
-            lifecycle.mark_announced(session, job_id)
-            if cursor:
-                session.execute(update(Message).where(Message.id == message.id).values(terminal_cursor=cursor))
+        _mark_announced(job_id, cursor)
         notices.thread_updated(shown)
     queue.publish_successors(job_id)
+    return cursor is not None
+
+
+def _mark_announced(job_id: UUID, cursor: str | None) -> None:
+    with transaction() as session:
+        lifecycle.mark_announced(session, job_id)
+        if cursor:
+            session.execute(update(Message).where(Message.job_id == job_id).values(terminal_cursor=cursor))
 
 
 def _end(job_id: UUID, attempt: int, end: Outcome, move: Callable[[Session], bool]) -> bool:
@@ -118,7 +131,7 @@ def _record_step(session: Session, message: Message, end: Outcome) -> None:
             attempt=attempt.number,
             kind="model",
             model_id=message.model_id,
-            request_id=end.request_id,
+            request_id=printable(end.request_id)[:_FOREIGN_CHARS] if end.request_id else None,
             text=end.text,
             finish_reason=end.finish_reason,
             prompt_tokens=message.prompt_tokens,
@@ -132,9 +145,9 @@ def _record_step(session: Session, message: Message, end: Outcome) -> None:
 
 def _refused(call: llm.ToolCall) -> dict[str, Any]:
     return {
-        "call_id": call.id,
-        "name": call.name,
-        "arguments": call.arguments,
+        "call_id": printable(call.id)[:_FOREIGN_CHARS],
+        "name": printable(call.name)[:_FOREIGN_CHARS],
+        "arguments": printable(call.arguments),
         "status": "failed",
         "error": "No tool of this name was offered.",
         "completed_at": now(),
@@ -144,12 +157,15 @@ def _refused(call: llm.ToolCall) -> dict[str, Any]:
 def _known_text(job_id: UUID) -> str:
     """The checkpoint, lengthened by the deltas that the log holds of the same attempt."""
     with reading() as session:
+        thread_id = session.scalars(select(Job.thread_id).where(Job.id == job_id)).one()
+    tail = snapshots.tail(str(thread_id))
+    with reading() as session:
         row = session.execute(
-            select(Job.checkpoint, Job.attempt, Job.thread_id, Message.id)
+            select(Job.checkpoint, Job.attempt, Message.id)
             .join(Message, Message.job_id == Job.id)
             .where(Job.id == job_id)
         ).one()
-    return snapshots.lengthened(row.checkpoint, row.attempt, str(row.thread_id), str(row.id)).text
+    return tail.lengthen(row.checkpoint, row.attempt, str(row.id))
 
 
 def _append_last(message: MessageObject) -> str | None:

@@ -14,6 +14,7 @@ from app.chat import assembling, owning, reading, snapshots, watching
 from app.chat.errors import NotFound
 from app.chat.objects import MessageObject
 from app.chat.seen import Seen, Verdict
+from app.chat.snapshots import Tail
 from app.chat.watching import Sight
 from app.clock import iso
 from app.database import reading as reads
@@ -21,7 +22,8 @@ from app.extensions import redis, settings
 from app.models import TERMINAL, Message, Status
 from app.stream import events, log
 from app.stream.events import Event
-from app.stream.hub import Closed, Hub, Interest, Lagged, Look
+from app.stream.hub import Hub
+from app.stream.subscription import Closed, Interest, Lagged, Look
 
 _SNAPSHOT_MESSAGES = 50
 
@@ -87,6 +89,7 @@ class _Follower:
     def items(self, after: str | None, until: float | None = None) -> Iterator[Item]:
         """Subscribe, then read, then follow."""
         every = settings().heartbeat_comment_seconds
+        self._seen.resumed = after is not None
         with self._hub.subscribe(self._interest) as subscription:
             yield from self._since(after)
             beat_at = time.monotonic() + every
@@ -116,6 +119,7 @@ class _Follower:
         """What the log has after the cursor; a snapshot where it does not hold exactly that entry."""
         entries = self._entries(after) if after is not None else None
         if entries is None:
+            self._seen.resumed = False
             yield from self._snapshot()
             return
         self._seen.cursor = after
@@ -144,11 +148,16 @@ class _Follower:
                 continue
             if state.status in TERMINAL:
                 if self._seen.knows(state.message_id) or self._message_id is not None:
-                    yield from self._end(sight.last_event(state.message_id))
+                    yield from self._end(self._out_of_turn(sight.last_event(state.message_id)))
             elif degraded and self._seen.behind(state.message_id, state.attempt, len(state.text or "")):
+                self._seen.begin(state.message_id, state.attempt, len(state.text or ""))
                 yield self._reset(state.message_id, state.attempt, state.text or "", None)
             elif state.message_id in self._missing:
                 yield from self._heal(state.message_id)
+
+    def _out_of_turn(self, event: Event | None) -> Event | None:
+        """What a look found may overtake what the log has for others: a thread must not be resumed from there."""
+        return event.at(events.END_CURSOR) if event is not None and self._message_id is None else event
 
     def _end(self, event: Event | None) -> Iterator[Event]:
         if event is not None and event.message_id is not None:
@@ -157,19 +166,20 @@ class _Follower:
 
     def _heal(self, message_id: str) -> Iterator[Event]:
         """Send the whole text from the row and the log; if even they do not join, a later look tries again."""
+        tail = snapshots.tail(self._thread_id)
         with reads() as session:
             message = assembling.message(session, UUID(message_id))
         if message is None or message.status in TERMINAL:
             return  # its last event follows, by the log or by a look
-        snapshot = snapshots.lengthened(message.content, message.attempt, self._thread_id, message_id)
-        if not self._seen.behind(message_id, message.attempt, len(snapshot.text)):
+        text = tail.lengthen(message.content, message.attempt, message_id)
+        if not self._seen.behind(message_id, message.attempt, len(text)):
             self._missing.add(message_id)
             return
         self._missing.discard(message_id)
-        yield self._reset(message_id, message.attempt, snapshot.text, None)
+        self._seen.begin(message_id, message.attempt, len(text), tail.cursor)
+        yield self._reset(message_id, message.attempt, text, None)
 
     def _reset(self, message_id: str, attempt: int, text: str, cursor: str | None) -> Event:
-        self._seen.begin(message_id, attempt, len(text))
         fields = {"offset": len(text), "text": text}
         return Event(events.RESET, self._thread_id, message_id, attempt, fields, cursor)
 
@@ -180,6 +190,7 @@ class _Follower:
             yield from self._reply_snapshot(UUID(self._message_id))
 
     def _reply_snapshot(self, message_id: UUID) -> Iterator[Event]:
+        tail = snapshots.tail(self._thread_id)
         with reads() as session:
             message = assembling.message(session, message_id)
             cursor = session.scalars(select(Message.terminal_cursor).where(Message.id == message_id)).first()
@@ -188,41 +199,34 @@ class _Follower:
         if message.status in TERMINAL:
             yield from self._end(watching.last_event(message, cursor))
             return
-        snapshot = snapshots.lengthened(message.content, message.attempt, self._thread_id, str(message_id))
-        self._seen.cursor = snapshot.cursor
-        yield self._reset(str(message_id), message.attempt, snapshot.text, snapshot.cursor)
-        for event in snapshot.rest:
-            yield from self._admit(event)
+        text = tail.lengthen(message.content, message.attempt, str(message_id))
+        self._seen.cursor = tail.cursor
+        self._seen.begin(str(message_id), message.attempt, len(text), tail.cursor)
+        yield self._reset(str(message_id), message.attempt, text, tail.cursor)
         if message.status is Status.WAITING:
             fields = {"wake_at": iso(message.wake_at), "reason": "waiting"}
             yield Event(events.WAITING, self._thread_id, str(message_id), message.attempt, fields)
 
     def _thread_snapshot(self) -> Event:
-        cursor = self._tail_cursor()  # before the rows: what comes after it may be in them already, which does no harm
+        tail = snapshots.tail(self._thread_id)
         page = reading.path(self._user_id, UUID(self._thread_id), limit=_SNAPSHOT_MESSAGES, cursor=None)
         with reads() as session:
             shown = assembling.thread(session, owning.thread(session, self._user_id, UUID(self._thread_id)))
-        messages = [self._as_known(message) for message in page.items]
-        self._seen.cursor = cursor
+        messages = [self._as_known(message, tail) for message in page.items]
+        self._seen.cursor = tail.cursor
         fields = {
             "thread": shown.public(),
             "messages": [message.public() for message in messages],
             "next_cursor": page.next_cursor,
-            "cursor": cursor,
+            "cursor": tail.cursor,
         }
-        return Event(events.THREAD_SNAPSHOT, self._thread_id, fields=fields, cursor=cursor)
+        return Event(events.THREAD_SNAPSHOT, self._thread_id, fields=fields, cursor=tail.cursor)
 
-    def _tail_cursor(self) -> str | None:
-        try:
-            return log.last_cursor(redis(), self._thread_id)
-        except RedisError:
-            return None
-
-    def _as_known(self, message: MessageObject) -> MessageObject:
+    def _as_known(self, message: MessageObject, tail: Tail) -> MessageObject:
         """The message with its text lengthened by the log, and noted as what the client has."""
         if message.status in TERMINAL:
             self._seen.end(str(message.id))
             return message
-        snapshot = snapshots.lengthened(message.content, message.attempt, self._thread_id, str(message.id))
-        self._seen.begin(str(message.id), message.attempt, len(snapshot.text))
-        return message.model_copy(update={"content": snapshot.text})
+        text = tail.lengthen(message.content, message.attempt, str(message.id))
+        self._seen.begin(str(message.id), message.attempt, len(text), tail.cursor)
+        return message.model_copy(update={"content": text})

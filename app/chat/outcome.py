@@ -9,6 +9,7 @@ from app.llm.errors import ContentFiltered, ModelUnavailable, ProviderError
 from app.llm.tokens import estimate
 from app.llm.types import Finished, ModelRequest, ToolCall, Usage
 from app.models import Status
+from app.text import printable
 
 # What a provider calls the end → what the message says.
 _REASONS = {"stop": "stop", "length": "length", "content_filter": "content_filter", "tool_calls": "error"}
@@ -74,7 +75,7 @@ def unavailable(error: ModelUnavailable) -> Outcome:
 
 
 def _error(code: str, message: str, *, retryable: bool = False) -> dict[str, Any]:
-    return {"code": code, "message": message, "retryable": retryable}
+    return {"code": code, "message": printable(message), "retryable": retryable}
 
 
 def _failed(outcome: Outcome, error: dict[str, Any]) -> Outcome:

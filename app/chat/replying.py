@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from uuid import UUID
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
-from tenacity import RetryCallState, Retrying, retry_if_exception, retry_if_exception_type, stop_after_attempt
-from tenacity.wait import wait_exponential, wait_exponential_jitter
+from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
+from tenacity.wait import wait_exponential_jitter
 
 from app.chat import context, finishing, outcome
 from app.chat.context import Work
+from app.chat.insisting import hand_over, insist, passes
 from app.chat.outcome import Outcome
 from app.clock import iso
 from app.config import Settings
 from app.database import reading, transaction
-from app.jobs import lifecycle, queue
+from app.jobs import lifecycle
 from app.jobs.claim import Claim
 from app.jobs.presence import Presence
 from app.jobs.run import Run, Stop, Stopped
@@ -34,7 +35,7 @@ from app.text import printable
 _SENTENCE_ENDS = (".", "!", "?", "\n", "。")
 _LEAST_CHECKPOINT_SECONDS = 0.5
 _INTERNAL = ("internal_error", "Holdfast failed to write this reply; the worker's log says why.")
-_BACKOFF = wait_exponential_jitter(initial=0.5, max=8, jitter=0.5)
+_BACKOFF = wait_exponential_jitter(multiplier=0.5, max=8, jitter=0.5)
 
 logger = structlog.get_logger(__name__)
 
@@ -69,35 +70,25 @@ def process_message(workshop: Workshop, job_id: UUID) -> None:
 
 def _gather(workshop: Workshop, claim: Claim) -> Work | None:
     """What to write; None when that could not be found out, and the reply was dealt with instead."""
+    presence = workshop.presence
     try:
         with reading() as session:
             return context.gather(session, workshop.settings, claim.job_id, claim.claimed_at)
-    except ModelUnavailable as error:
-        unavailable = outcome.unavailable(error)
-        _insist(workshop, lambda: finishing.finish(claim, unavailable))
-    except SQLAlchemyError as error:
-        logger.warning("database failed; handing the reply over", error=type(error).__name__)
-        _hand_over(workshop, claim)
+    except Exception as error:
+        if passes(error):
+            logger.warning("database failed; handing the reply over", error=type(error).__name__)
+            hand_over(presence, claim)
+            return None
+        end = _unwritten(error)
+    insist(presence, claim, lambda: finishing.finish(claim, end))
     return None
 
 
-def _hand_over(workshop: Workshop, claim: Claim) -> None:
-    def release() -> None:
-        with transaction() as session:
-            lifecycle.hand_over(session, claim)
-
-    _insist(workshop, release)
-    queue.publish_ready()
-
-
-def _insist(workshop: Workshop, action: Callable[[], object]) -> None:
-    """Repeat a guarded transition until the database took it, or the lease is gone and it is another's to make."""
-    Retrying(
-        retry=retry_if_exception_type(SQLAlchemyError),
-        wait=wait_exponential(multiplier=0.1, max=1),
-        stop=lambda _: not workshop.presence.holds(),
-        reraise=True,
-    )(action)
+def _unwritten(error: Exception) -> Outcome:
+    if isinstance(error, ModelUnavailable):
+        return outcome.unavailable(error)
+    logger.error("reply failed before it began", exc_info=error)
+    return outcome.ended_early(Status.FAILED, None, "", *_INTERNAL)
 
 
 class _Reply:
@@ -111,27 +102,34 @@ class _Reply:
         self._work = work
         self._writer = self._begin()
         self._kept_at = time.monotonic()
-        self._kept = ""
+        self._has_kept = False
 
     def write(self) -> None:
         """Every way an attempt can end, in one place."""
         try:
+            self._ask_and_end()
+        except Exception as error:
+            if passes(error):
+                logger.warning("database failed; handing the reply over", error=type(error).__name__)
+                hand_over(self._workshop.presence, self._claim)
+            else:
+                logger.exception("reply failed unexpectedly")
+                self._end_early(Status.FAILED, *_INTERNAL)
+
+    def _ask_and_end(self) -> None:
+        try:
             end = self._ask_with_retries()
-            self._finish(outcome.finished(self._work.request, self._writer.text, end))
         except Stopped as stopped:
             self._stopped(stopped.why)
         except ProviderError as error:
             self._refused(error)
-        except SQLAlchemyError as error:
-            logger.warning("database failed; handing the reply over", error=type(error).__name__)
-            _hand_over(self._workshop, self._claim)
-        except Exception:
-            logger.exception("reply failed unexpectedly")
-            self._end_early(Status.FAILED, *_INTERNAL)
+        else:
+            self._finish(outcome.finished(self._work.request, self._writer.text, end))
 
     def _begin(self) -> Writer:
         claim, workshop, message_id = self._claim, self._workshop, str(self._work.message_id)
-        writer = Writer(workshop.flusher, str(claim.thread_id), message_id, claim.attempt, workshop.presence.holds)
+        may_write = partial(workshop.presence.holds, claim.lease_id)
+        writer = Writer(workshop.flusher, str(claim.thread_id), message_id, claim.attempt, may_write)
         if claim.attempt > 1:
             writer.reset("")
         writer.send(events.PROCESSING, {"model_id": self._work.model_id})
@@ -181,20 +179,19 @@ class _Reply:
         since = time.monotonic() - self._kept_at
         ended = newest.rstrip(" ").endswith(_SENTENCE_ENDS) and since >= _LEAST_CHECKPOINT_SECONDS
         if ended or since >= self._settings.checkpoint_seconds:
-            self._keep(self._writer.text)
+            try:
+                self._keep(self._writer.text)
+            except SQLAlchemyError as error:
+                logger.warning("checkpoint failed; the next one has its text", error=type(error).__name__)
 
     def _keep(self, text: str) -> None:
-        """A checkpoint that fails is only late; one that finds the claim lost ends the attempt."""
-        try:
-            with transaction() as session:
-                held = lifecycle.checkpoint(session, self._claim, text)
-        except SQLAlchemyError as error:
-            logger.warning("checkpoint failed", error=type(error).__name__)
-            return
+        """Checkpoint `text`; finding the claim lost ends the attempt."""
+        self._has_kept = True  # even a commit that failed may have taken place
+        self._kept_at = time.monotonic()
+        with transaction() as session:
+            held = lifecycle.checkpoint(session, self._claim, text)
         if not held:
             raise Stopped(Stop.LOST)
-        self._kept_at = time.monotonic()
-        self._kept = text
 
     def _pause(self, state: RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None
@@ -210,7 +207,7 @@ class _Reply:
         error = state.outcome.exception() if state.outcome else None
         logger.warning("model call failed; trying again", code=getattr(error, "code", None), try_=state.attempt_number)
         if self._writer.text:
-            if self._kept:
+            if self._has_kept:
                 self._keep("")  # the row first: a checkpoint must never outlive a reset
             self._writer.reset("")
 
@@ -224,11 +221,14 @@ class _Reply:
             self._finish(outcome.refused(self._work.request, self._writer.text, error))
 
     def _wait(self, seconds: float, reason: str) -> None:
-        with transaction() as session:
-            wake_at = lifecycle.wait(session, self._claim, seconds, self._run.seconds_left())
-        if wake_at is not None:
-            logger.info("reply waits for its provider", seconds=seconds)
-            self._writer.send(events.WAITING, {"wake_at": iso(wake_at), "reason": reason})
+        def wait() -> None:
+            with transaction() as session:
+                wake_at = lifecycle.wait(session, self._claim, seconds, self._run.seconds_left())
+            if wake_at is not None:
+                logger.info("reply waits for its provider", seconds=seconds)
+                self._writer.send(events.WAITING, {"wake_at": iso(wake_at), "reason": reason})
+
+        insist(self._workshop.presence, self._claim, wait)
 
     def _stopped(self, why: Stop) -> None:
         if why is Stop.CANCELLED:
@@ -237,7 +237,7 @@ class _Reply:
             self._end_early(Status.FAILED, *finishing.DEADLINE)
         elif why is Stop.HANDED_OVER:
             logger.info("handing the reply over")
-            _hand_over(self._workshop, self._claim)
+            hand_over(self._workshop.presence, self._claim)
         else:
             logger.warning("attempt abandoned: the job belongs to somebody else now")
 
@@ -246,4 +246,4 @@ class _Reply:
 
     def _finish(self, end: Outcome) -> None:
         self._writer.settle(self._settings.redis_timeout_seconds)  # the last words before the last event
-        _insist(self._workshop, lambda: finishing.finish(self._claim, end))
+        insist(self._workshop.presence, self._claim, lambda: finishing.finish(self._claim, end))

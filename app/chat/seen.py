@@ -23,13 +23,18 @@ class _Reply:
     attempt: int = 0
     length: int | None = None  # code points the client has; None: it resumed and knows itself
     ended: bool = False
+    floor: str | None = None  # the log's text up to here was in what the client was sent whole
 
 
 class Seen:
-    """The position of one reader: its cursor, and how far it is in each reply."""
+    """The position of one reader: its cursor, and how far it is in each reply.
 
-    def __init__(self, cursor: str | None = None) -> None:
-        self.cursor = cursor
+    `resumed`: the client came with a cursor, and has parts of replies that were never sent here.
+    """
+
+    def __init__(self) -> None:
+        self.cursor: str | None = None
+        self.resumed = False
         self._replies: dict[str, _Reply] = {}
 
     def judge(self, event: Event) -> Verdict:
@@ -40,9 +45,9 @@ class Seen:
             self.cursor = event.cursor
         return self._of_reply(event) if event.message_id is not None else Verdict.SEND
 
-    def begin(self, message_id: str, attempt: int, length: int) -> None:
-        """The client has this much of a running reply: it was in its snapshot."""
-        self._replies[message_id] = _Reply(attempt, length)
+    def begin(self, message_id: str, attempt: int, length: int, floor: str | None = None) -> None:
+        """The client was sent the whole text of a running reply, which had all the log has up to `floor`."""
+        self._replies[message_id] = _Reply(attempt, length, floor=floor)
 
     def ended(self, message_id: str) -> bool:
         """Whether the reply's last event was sent."""
@@ -69,15 +74,21 @@ class Seen:
         if reply.ended or event.attempt < reply.attempt:
             return Verdict.DROP
         if event.attempt > reply.attempt:
-            # Every attempt begins with no text; only of the first one seen after a resume the client knows more.
-            reply.length = 0 if reply.attempt or event.type == events.PROCESSING else None
-            reply.attempt = event.attempt
+            # Every attempt begins with no text; only of the first one seen after a resume the client may have some.
+            known = reply.attempt or event.type == events.PROCESSING or not self.resumed
+            reply.attempt, reply.length = event.attempt, 0 if known else None
         if event.is_terminal:
             reply.ended = True
-        elif event.type == events.RESET:
-            reply.length = event.fields["offset"]
-        elif event.type == events.DELTA:
+        elif event.type in {events.RESET, events.DELTA}:
+            return self._text(reply, event)
+        return Verdict.SEND
+
+    def _text(self, reply: _Reply, event: Event) -> Verdict:
+        if reply.floor is not None and event.cursor is not None and order(event.cursor) <= order(reply.floor):
+            return Verdict.DROP
+        if event.type == events.DELTA:
             return self._delta(reply, event.fields["offset"], len(event.fields["text"]))
+        reply.length = event.fields["offset"]
         return Verdict.SEND
 
     @staticmethod

@@ -13,25 +13,32 @@ from app.stream.events import Event
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshot:
-    """The text, the cursor of the last entry it reflects (None without a log), and the entries after that."""
+class Tail:
+    """The newest entries of a thread's log, oldest first; none while Redis is away."""
 
-    text: str
-    cursor: str | None
-    rest: tuple[Event, ...] = ()
+    entries: tuple[Event, ...]
+
+    @property
+    def cursor(self) -> str | None:
+        """The cursor of the last one."""
+        return self.entries[-1].cursor if self.entries else None
+
+    def lengthen(self, checkpoint: str, attempt: int, message_id: str) -> str:
+        """The text of one attempt of one reply, whose row was read after this tail."""
+        return join(checkpoint, [e for e in self.entries if e.message_id == message_id and e.attempt == attempt])
 
 
-def lengthened(checkpoint: str, attempt: int, thread_id: str, message_id: str) -> Snapshot:
-    """The snapshot of one attempt of one reply. Without Redis it is the checkpoint."""
+def tail(thread_id: str) -> Tail:
+    """The tail as it is now; to be read before the row.
+
+    A try that is taken back leaves the row before it leaves the log. A row read first could still have its text when
+    the log knows better, and nothing would tell the two apart; a row read last is at worst ahead of the log, whose
+    later entries then bring what the reader has already.
+    """
     try:
-        entries = log.read_tail(redis(), thread_id)
+        return Tail(tuple(log.read_tail(redis(), thread_id)))
     except RedisError:
-        return Snapshot(checkpoint, None)
-    # The row was read before the log, which may tell of the reply's end or of a newer attempt by now.
-    newer = [e.message_id == message_id and (e.is_terminal or e.attempt > attempt) for e in entries]
-    until = newer.index(True) if True in newer else len(entries)
-    mine = [e for e in entries[:until] if e.message_id == message_id and e.attempt == attempt]
-    return Snapshot(join(checkpoint, mine), entries[until - 1].cursor if until else None, tuple(entries[until:]))
+        return Tail(())
 
 
 def join(checkpoint: str, entries: Sequence[Event]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, exists, insert, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from app.chat import assembling, cancelling, notices, owning
@@ -114,13 +114,12 @@ def delete(user_id: UUID, thread_id: UUID) -> None:
 
 
 def _has_status(status: str) -> ColumnElement[bool]:
-    active = select(Job.id).where(Job.thread_id == Thread.id, Job.status.in_(ACTIVE))
+    active = select(Job.status).where(Job.thread_id == Thread.id, Job.status.in_(ACTIVE)).correlate(Thread)
     if status == "idle":
         return ~active.exists()
     if status not in {state.value for state in ACTIVE}:
         raise InvalidField("status", f"must be idle or one of {', '.join(sorted(ACTIVE))}")
-    newest = active.order_by(Job.id.desc()).limit(1).scalar_subquery()
-    return exists().where(Job.id == newest, Job.status == Status(status))
+    return active.order_by(Job.id.desc()).limit(1).scalar_subquery() == Status(status)
 
 
 def _leaf(session: Session, thread_id: UUID, message_id: UUID) -> UUID:

@@ -16,7 +16,7 @@ from app.database import reading
 from app.models import ACTIVE, TERMINAL, Job, Message, Status, Thread
 from app.stream import events
 from app.stream.events import Event
-from app.stream.hub import Interest
+from app.stream.subscription import Interest
 
 # How long after its end a reply is still looked at: far longer than a reader can have missed its last event.
 _ENDED_SECONDS = 120
@@ -66,11 +66,8 @@ def look(owners: Owners, interests: set[Interest], degraded: bool) -> Sight:
     ids = {UUID(interest.thread_id) for interest in interests}
     with reading() as session:
         owner_of = owners(session, {interest.credential for interest in interests})
-        threads = dict(
-            session.execute(select(Thread.id, Thread.user_id).where(Thread.id.in_(ids), Thread.deleted_at.is_(None)))
-            .tuples()
-            .all()
-        )
+        shown = select(Thread.id, Thread.user_id).where(Thread.id.in_(ids), Thread.deleted_at.is_(None))
+        threads = {row.id: row.user_id for row in session.execute(shown)}
         replies = _replies(session, ids, degraded)
     allowed = frozenset(
         interest

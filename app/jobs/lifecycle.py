@@ -96,6 +96,11 @@ def wait(session: Session, claim: Claim, seconds: float, seconds_left: float) ->
     return wake_at
 
 
+def let_go(session: Session, job_id: UUID, attempt: int, lease_id: UUID) -> bool:
+    """Make an orphan of a job that this lease holds although nobody works on it; the reaper takes it from there."""
+    return _move(session, _held_by(job_id, attempt, lease_id), lease_id=None)
+
+
 def hand_over(session: Session, claim: Claim) -> bool:
     """processing → pending without a crash: the worker is leaving and another shall go on at once."""
     released = _move(session, _held(claim), status=Status.PENDING, lease_id=None, next_publish_at=now())
@@ -146,12 +151,11 @@ def mark_announced(session: Session, job_id: UUID) -> bool:
 
 
 def _held(claim: Claim) -> ColumnElement[bool]:
-    return and_(
-        Job.id == claim.job_id,
-        Job.status == Status.PROCESSING,
-        Job.attempt == claim.attempt,
-        Job.lease_id == claim.lease_id,
-    )
+    return _held_by(claim.job_id, claim.attempt, claim.lease_id)
+
+
+def _held_by(job_id: UUID, attempt: int, lease_id: UUID) -> ColumnElement[bool]:
+    return and_(Job.id == job_id, Job.status == Status.PROCESSING, Job.attempt == attempt, Job.lease_id == lease_id)
 
 
 def _ended(status: Status) -> dict[str, Any]:

@@ -14,12 +14,12 @@ from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.config import Settings
-from app.database import reading
-from app.jobs import lease
+from app.database import reading, transaction
+from app.jobs import lease, lifecycle
 from app.jobs.claim import Claim
 from app.jobs.process import ProcessId
 from app.jobs.run import Run, Stop
-from app.models import Job
+from app.models import Job, Status
 
 log = structlog.get_logger(__name__)
 
@@ -35,7 +35,8 @@ class Presence:
         self._app = app
         self._settings = settings
         self._process = ProcessId.of_this()
-        self._runs: dict[UUID, Run] = {}
+        self._runs: dict[tuple[UUID, int], Run] = {}
+        self._unattended: set[tuple[UUID, int]] = set()
         self._lock = threading.Lock()
         self._ended = threading.Event()
         self._safe_until = 0.0
@@ -49,16 +50,16 @@ class Presence:
             self._take()
         threading.Thread(target=self._beat, name="heartbeat", daemon=True).start()
 
-    def holds(self) -> bool:
-        """Whether this process's lease certainly still holds."""
-        return time.monotonic() < self._safe_until
+    def holds(self, lease_id: UUID) -> bool:
+        """Whether this is the process's lease and certainly has not lapsed. A new lease revives nothing of an old."""
+        return time.monotonic() < self._safe_until and lease_id == self.lease_id  # in this order: see _take
 
     @contextmanager
     def running(self, claim: Claim) -> Iterator[Run]:
         """Register the work on `claim` for the length of the block."""
-        run = Run(claim)
+        run, key = Run(claim), (claim.job_id, claim.attempt)
         with self._lock:
-            self._runs[claim.job_id] = run
+            self._runs[key] = run
         if self.draining:
             run.stop(Stop.HANDED_OVER)
         if claim.lease_id != self.lease_id:
@@ -67,13 +68,13 @@ class Presence:
             yield run
         finally:
             with self._lock:
-                self._runs.pop(claim.job_id, None)
+                del self._runs[key]
 
     def cancel(self, job_id: UUID) -> None:
         """Stop the run of `job_id` if it is here; the row says so already."""
-        run = self._runs.get(job_id)
-        if run is not None:
-            run.stop(Stop.CANCELLED)
+        for run in self._all():
+            if run.claim.job_id == job_id:
+                run.stop(Stop.CANCELLED)
 
     def drain(self) -> None:
         """Hand every run over and take no more: the process is about to end."""
@@ -94,6 +95,7 @@ class Presence:
 
     def _take(self) -> None:
         asked = time.monotonic()
+        # First the name, then the time: in between nothing holds.
         self.lease_id = lease.take(self._process, self._settings.lease_seconds)
         self._safe_until = asked + self._settings.lease_seconds
 
@@ -102,9 +104,12 @@ class Presence:
             while not self._ended.wait(self._settings.heartbeat_seconds):
                 try:
                     self._renew()
-                    self._stop_cancelled()
+                    self._compare_with_rows()
                 except SQLAlchemyError as error:
                     log.warning("heartbeat failed", error=type(error).__name__)
+                except Exception:
+                    # Without this thread the process could own nothing any more.
+                    log.exception("heartbeat failed")
                 self._stop_late()
 
     def _renew(self) -> None:
@@ -117,22 +122,35 @@ class Presence:
             run.stop(Stop.LOST)
         self._take()
 
-    def _stop_cancelled(self) -> None:
-        """The durable way a cancel reaches a run; the signal over Redis is only faster."""
-        running = list(self._runs)
-        if not running:
-            return
+    def _compare_with_rows(self) -> None:
+        """Stop what its row wants cancelled, the durable way; let go of what this lease holds but no run works on."""
+        lease_id, held = self.lease_id, set()
+        assert lease_id is not None
+        mine = select(Job.id, Job.attempt, Job.cancel_requested_at).where(
+            Job.lease_id == lease_id, Job.status == Status.PROCESSING
+        )
         with reading() as session:
-            cancelled = session.scalars(
-                select(Job.id).where(Job.id.in_(running), Job.cancel_requested_at.is_not(None))
-            ).all()
-        for job_id in cancelled:
-            self.cancel(job_id)
+            for row in session.execute(mine):
+                held.add((row.id, row.attempt))
+                if row.cancel_requested_at is not None:
+                    self.cancel(row.id)
+        with self._lock:  # after the rows were read: a run leaves only when its row is settled
+            attended = set(self._runs)
+        self._let_go(held - attended, lease_id)
+
+    def _let_go(self, unattended: set[tuple[UUID, int]], lease_id: UUID) -> None:
+        """A claim whose commit failed although it took place, a run that ended without a word: seen twice, it is one;
+        seen once, it may have begun just now."""
+        for job_id, attempt in unattended & self._unattended:
+            log.warning("nobody works on a job of this process; the reaper recovers it", job_id=str(job_id))
+            with transaction() as session:
+                lifecycle.let_go(session, job_id, attempt, lease_id)
+        self._unattended = unattended
 
     def _stop_late(self) -> None:
         now = time.monotonic()
         for run in self._all():
             if now >= run.deadline:
                 run.stop(Stop.DEADLINE)
-            if not self.holds():
+            if not self.holds(run.claim.lease_id):
                 run.stop(Stop.LOST)

@@ -32,8 +32,10 @@ class ProcessId:
 
 @cache
 def _boot_id() -> str:
+    """This boot and this namespace of pids: containers may share a host's name, but not each other's numbers."""
     try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{boot} {Path('/proc/self/ns/pid').readlink()}"
     except OSError:
         return "unknown"
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
+from functools import cache
 from uuid import UUID
 
 import structlog
 from kombu.exceptions import OperationalError
+from kombu.pools import ProducerPool, producers
 from redis.exceptions import RedisError
 from sqlalchemy import case, select, update
 
 from app.clock import now
 from app.database import reading, transaction
-from app.extensions import celery
+from app.extensions import celery, settings
 from app.jobs.lifecycle import unblocked
 from app.models import Job, Status
 
@@ -25,10 +28,20 @@ _AGAIN = case((Job.publishes == 0, now(FIRST_AGAIN_SECONDS)), (Job.publishes == 
 log = structlog.get_logger(__name__)
 
 
+@cache
+def _producers(url: str, timeout_seconds: float) -> ProducerPool:
+    """Connections of their own: a worker's others try for ever to reach a broker that is gone, these give up at once."""
+    limits = {"socket_timeout": timeout_seconds, "socket_connect_timeout": timeout_seconds, "max_retries": 0}
+    pool: ProducerPool = producers[celery.connection_for_write(url, transport_options=limits)]
+    return pool
+
+
 def publish(job_id: UUID, task: str, queue: str) -> bool:
     """Send one wake-up, after the commit of its row. False when the broker cannot be reached: the reaper repeats it."""
+    quick = _producers(settings().redis_url, settings().redis_timeout_seconds)
     try:
-        celery.send_task(task, args=[str(job_id)], task_id=str(job_id), queue=queue, retry=False, ignore_result=True)
+        with quick.acquire(block=True) as producer:
+            celery.send_task(task, [str(job_id)], task_id=str(job_id), queue=queue, retry=False, producer=producer)
     except (OperationalError, RedisError, OSError) as error:
         log.warning("wake-up not sent; the reaper will", job_id=str(job_id), error=type(error).__name__)
         return False
@@ -38,7 +51,8 @@ def publish(job_id: UUID, task: str, queue: str) -> bool:
 def publish_ready(limit: int = 500) -> int:
     """Send the wake-ups that are due: never sent, lost, or unblocked by an end. Returns how many were sent.
 
-    The rows are marked first, so that several processes doing this share the work instead of repeating it.
+    The rows are marked first, so that several processes doing this share the work instead of repeating it. Once the
+    broker cannot be reached the rest waits for its next turn: each further try would wait for it as long.
     """
     ready = (
         select(Job.id)
@@ -57,7 +71,8 @@ def publish_ready(limit: int = 500) -> int:
             .returning(Job.id, Job.task, Job.queue),
             execution_options={"synchronize_session": False},
         ).all()
-    return sum(publish(row.id, row.task, row.queue) for row in due)
+    sent = itertools.takewhile(bool, (publish(row.id, row.task, row.queue) for row in due))
+    return sum(sent)
 
 
 def publish_successors(job_id: UUID) -> int:

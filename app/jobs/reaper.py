@@ -5,12 +5,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from uuid import UUID
 
 import structlog
 from flask import Flask
-from sqlalchemy import Select, and_, or_, select
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from app.clock import now
 from app.config import Settings
@@ -36,10 +37,10 @@ class Abandoned:
 
 class Reaper:
     """One pass about every second. What a reply's end looks like is passed in: `end` ends an abandoned job,
-    `announce` sends the last event of one that ended without."""
+    `announce` sends the last event of one that ended without; False means that Redis is away."""
 
     def __init__(
-        self, app: Flask, settings: Settings, end: Callable[[Abandoned], None], announce: Callable[[UUID], None]
+        self, app: Flask, settings: Settings, end: Callable[[Abandoned], None], announce: Callable[[UUID], bool]
     ) -> None:
         self._app = app
         self._settings = settings
@@ -59,20 +60,27 @@ class Reaper:
         """Recover, end, wake, announce and publish what is due now. Passes of several processes may overlap."""
         lease.lapse_the_dead()
         for abandoned in self._abandoned():
-            self._end(abandoned)
-        for job_id, attempt in self._pairs(select(Job.id, Job.attempt).where(lifecycle.orphaned())):
-            with transaction() as session:
-                if lifecycle.recover(session, job_id, attempt):
-                    log.warning("recovered a job of a dead worker", job_id=str(job_id), attempt=attempt)
-        for job_id, _ in self._pairs(
-            select(Job.id, Job.attempt).where(Job.status == Status.WAITING, Job.wake_at <= now())
-        ):
-            with transaction() as session:
-                lifecycle.wake(session, job_id)
+            self._each(abandoned.job_id, partial(self._end, abandoned))
+        recoverable = and_(lifecycle.orphaned(), Job.crashes + 1 < self._settings.max_crashes)
+        for job_id, attempt in self._pairs(recoverable):
+            self._each(job_id, partial(_recover, job_id, attempt))
+        for job_id, _ in self._pairs(and_(Job.status == Status.WAITING, Job.wake_at <= now())):
+            self._each(job_id, partial(_wake, job_id))
         unannounced = and_(Job.announced_at.is_(None), Job.finished_at < now(-_ANNOUNCE_AFTER_SECONDS))
-        for job_id, _ in self._pairs(select(Job.id, Job.attempt).where(unannounced)):
-            self._announce(job_id)
+        for job_id, _ in self._pairs(unannounced):
+            if self._each(job_id, partial(self._announce, job_id)) is False:
+                break  # each further one would wait for Redis as long
         queue.publish_ready()
+
+    def _each(self, job_id: UUID, action: Callable[[], object]) -> object:
+        """One bad row must not keep the pass from all rows after it."""
+        try:
+            return action()
+        except OperationalError:
+            raise  # the database itself: the next pass starts anew
+        except Exception:
+            log.exception("reaper failed on a job", job_id=str(job_id))
+            return None
 
     def _abandoned(self) -> list[Abandoned]:
         unowned = Job.status.in_(lifecycle.UNOWNED)
@@ -91,9 +99,10 @@ class Reaper:
                     found.setdefault(row.id, Abandoned(row.id, row.attempt, why, row.status == Status.PROCESSING))
         return list(found.values())
 
-    def _pairs(self, statement: Select[UUID, int]) -> list[tuple[UUID, int]]:
+    def _pairs(self, condition: ColumnElement[bool]) -> list[tuple[UUID, int]]:
         with reading() as session:
-            return [(row[0], row[1]) for row in session.execute(statement.limit(BATCH))]
+            rows = session.execute(select(Job.id, Job.attempt).where(condition).limit(BATCH))
+            return [(row.id, row.attempt) for row in rows]
 
     def _loop(self) -> None:
         with self._app.app_context():
@@ -103,5 +112,16 @@ class Reaper:
                 except SQLAlchemyError as error:
                     log.warning("reaper pass failed", error=type(error).__name__)
                 except Exception:
-                    # The thread must outlive any one bad row; the next pass starts anew.
+                    # The thread must outlive whatever it was; the next pass starts anew.
                     log.exception("reaper pass failed")
+
+
+def _recover(job_id: UUID, attempt: int) -> None:
+    with transaction() as session:
+        if lifecycle.recover(session, job_id, attempt):
+            log.warning("recovered a job of a dead worker", job_id=str(job_id), attempt=attempt)
+
+
+def _wake(job_id: UUID) -> None:
+    with transaction() as session:
+        lifecycle.wake(session, job_id)

@@ -72,6 +72,10 @@ class Flusher:
         except RedisError as error:
             log.warning("events not sent; readers fall back to the database", error=type(error).__name__)
             outcomes = [error] * len(everything)
+        except Exception as error:
+            # This thread is the only one that writes: it must outlive an event that cannot be sent.
+            log.exception("events not sent")
+            outcomes = [RedisError(type(error).__name__)] * len(everything)
         position = 0
         for source, events in batches:
             source.told(events, outcomes[position : position + len(events)])

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import structlog
@@ -18,87 +16,15 @@ from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.config import Settings
-from app.stream.events import Event, decode
+from app.stream.events import decode
 from app.stream.log import Keys
+from app.stream.subscription import Closed, Interest, Lagged, Look, Subscription
 
-QUEUE_LIMIT = 1_000
 _ALIVE = "holdfast:readers"  # keeps the connection open while nobody reads
 _PING_SECONDS = 1.0
 _SILENT_SECONDS = 4.0
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Interest:
-    """Who reads which thread: what a look at the database is asked about. `credential` means nothing here."""
-
-    thread_id: str
-    credential: str
-
-
-@dataclass(frozen=True, slots=True)
-class Lagged:
-    """The reader may have missed events: it was too slow, or the subscription broke."""
-
-
-@dataclass(frozen=True, slots=True)
-class Closed:
-    """The process is ending; the reader's client shall reconnect elsewhere."""
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """What a regular look at the database found, shared by all readers. `degraded`: Redis is away."""
-
-    seen: Any
-    degraded: bool
-
-
-Item = Event | Lagged | Closed | Look
-
-
-class Subscription:
-    """The bounded queue of one reader."""
-
-    __slots__ = ("_arrived", "_items", "_lagged", "closed", "interest")
-
-    def __init__(self, interest: Interest) -> None:
-        self.interest = interest
-        self.closed = False
-        self._items: deque[Item] = deque()
-        self._lagged = False
-        self._arrived = threading.Event()
-
-    def start(self) -> None:
-        """Forget having lagged: the reader has read nothing yet and will read the log after this."""
-        self._lagged = False
-
-    def put(self, item: Item) -> None:
-        """Add an item; a reader that does not keep up loses all of them and is told so."""
-        if isinstance(item, Lagged) or len(self._items) >= QUEUE_LIMIT:
-            self._lagged = True
-            self._items.clear()
-        else:
-            self._items.append(item)
-        self.closed = self.closed or isinstance(item, Closed)
-        self._arrived.set()
-
-    def get(self, seconds: float) -> Item | None:
-        """The next item, or None when there was none for `seconds`."""
-        if not self._ready():
-            self._arrived.clear()
-            if not self._ready():  # nothing came between the look and the clear
-                self._arrived.wait(max(0.0, seconds))
-        if self.closed:
-            return Closed()
-        if self._lagged:
-            self._lagged = False
-            return Lagged()
-        return self._items.popleft() if self._items else None
-
-    def _ready(self) -> bool:
-        return bool(self._items) or self._lagged or self.closed
 
 
 class Hub:
@@ -193,18 +119,21 @@ class Hub:
             except (RedisError, OSError, RuntimeError) as error:
                 if self.connected:
                     log.warning("subscription lost; readers re-read the log", error=type(error).__name__)
+            except Exception:
+                log.exception("subscription lost")  # without this thread every stream would stand still for good
             self.connected = False
             self._pubsub = None
             time.sleep(0.2)
 
     def _listen(self) -> None:
         with PubSub(self._client.connection_pool) as pubsub:
-            with self._lock:
+            pubsub.subscribe(_ALIVE)  # connects, which may take its time
+            with self._lock:  # no reader may come or go between the list and the subscription
                 for confirmed in self._confirmed.values():
                     confirmed.clear()
-                channels = [Keys(thread_id).channel for thread_id in self._readers]
+                if channels := [Keys(thread_id).channel for thread_id in self._readers]:
+                    pubsub.subscribe(*channels)
                 self._pubsub = pubsub
-            pubsub.subscribe(_ALIVE, *channels)
             self._receive(pubsub)
 
     def _receive(self, pubsub: PubSub) -> None:
@@ -223,11 +152,18 @@ class Hub:
 
     def _handle(self, message: dict[str, Any]) -> None:
         if message["type"] == "message":
-            event = decode(message["data"])
-            for reader in self._of(event.thread_id):
-                reader.put(event)
+            self._fan_out(message["data"])
         elif message["type"] == "subscribe":
             self._confirm(message["channel"])
+
+    def _fan_out(self, text: str) -> None:
+        try:
+            event = decode(text)
+        except (ValueError, KeyError, TypeError, AttributeError):
+            log.warning("not an event of ours; somebody else writes to our channels")
+            return
+        for reader in self._of(event.thread_id):
+            reader.put(event)
 
     def _confirm(self, channel: str) -> None:
         if channel == _ALIVE:
@@ -256,8 +192,8 @@ class Hub:
             except SQLAlchemyError as error:
                 log.warning("look at the database failed", error=type(error).__name__)
                 continue
+            except Exception:
+                log.exception("look at the database failed")  # the next one shall be tried: it guards access
+                continue
             for reader in readers:
                 reader.put(look)
-
-
-__all__ = ["Closed", "Hub", "Interest", "Lagged", "Look", "Subscription"]

@@ -119,12 +119,6 @@ def read_tail(client: Redis, thread_id: str, count: int = 500) -> list[Event]:
     return _events(reversed(newest_first))
 
 
-def last_cursor(client: Redis, thread_id: str) -> str | None:
-    """The cursor of the newest entry, or None for an empty log."""
-    newest: Any = client.xrevrange(Keys(thread_id).log, count=1)
-    return str(newest[0][0]) if newest else None
-
-
 def order(cursor: str) -> tuple[int, int]:
     """What to compare cursors by."""
     milliseconds, _, number = cursor.partition("-")

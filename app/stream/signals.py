@@ -53,4 +53,10 @@ class CancelListener:
             while not self._stopped.is_set():
                 message = channel.get_message(timeout=_PAUSE_SECONDS)
                 if message is not None and message["type"] == "message":
-                    self._cancel(message["data"])
+                    self._tell(message["data"])
+
+    def _tell(self, job_id: str) -> None:
+        try:
+            self._cancel(job_id)
+        except ValueError:
+            log.warning("not a job's id; somebody else writes to our channels")

@@ -19,7 +19,8 @@ _TEXT = frozenset({events.DELTA, events.RESET, events.REASONING})
 class Writer:
     """Writes the stream of one reply's attempt through the process's flusher.
 
-    `may_write` is asked before each flush; false keeps everything back (the process's lease may have lapsed).
+    `may_write` is asked before each flush; false keeps everything back (the process's lease may have lapsed), and
+    should it come true again, the whole text is sent first.
     `refused` becomes true when a newer attempt owns the log.
     """
 
@@ -96,8 +97,9 @@ class Writer:
 
     def _take(self) -> list[Event]:
         with self._lock:
-            if not self._may_write() or self.refused:
-                self._pending.clear()
+            if self.refused or not self._may_write():
+                self._pending = [] if self.refused else [event for event in self._pending if event.type not in _TEXT]
+                self._broken = True
                 self._idle.notify_all()
                 return []
             taken = self._healed() if self._broken else self._pending

@@ -95,4 +95,4 @@ def outcomes(job_id: UUID) -> Mapping[int, str | None]:
     """How each attempt ended; None while it runs."""
     with reading() as session:
         rows = session.execute(select(Attempt.number, Attempt.outcome).where(Attempt.job_id == job_id))
-        return dict(rows.tuples().all())
+        return {row.number: row.outcome for row in rows}

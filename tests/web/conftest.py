@@ -15,6 +15,7 @@ from app.extensions import db
 from tests.conftest import MakeSettings
 from tests.support.stack import Stack, running_stack
 from tests.web.person import Person
+from tests.web.visitor import Visitor
 
 MeetPerson = Callable[..., Person]
 MakeSite = Callable[..., Flask]
@@ -83,3 +84,11 @@ def make_site(make_settings: MakeSettings) -> Iterator[MakeSite]:
     for site in made:
         with site.app_context():
             db.engine.dispose()
+
+
+@pytest.fixture
+def visitor(make_site: MakeSite) -> Visitor:
+    """Somebody signed in, without a browser."""
+    signed_up = Visitor(make_site().test_client())
+    signed_up.sign_up()
+    return signed_up

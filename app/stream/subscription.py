@@ -1,0 +1,87 @@
+"""What one reader of a thread waits on: a bounded queue, and what can be in it."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from dataclasses import dataclass
+from typing import Any
+
+from app.stream.events import Event
+
+QUEUE_LIMIT = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Interest:
+    """Who reads which thread: what a look at the database is asked about. `credential` means nothing here."""
+
+    thread_id: str
+    credential: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lagged:
+    """The reader may have missed events: it was too slow, or the subscription broke."""
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """The process is ending; the reader's client shall reconnect elsewhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a regular look at the database found, shared by all readers. `degraded`: Redis is away."""
+
+    seen: Any
+    degraded: bool
+
+
+Item = Event | Lagged | Closed | Look
+
+
+class Subscription:
+    """The bounded queue of one reader."""
+
+    __slots__ = ("_arrived", "_items", "_lagged", "_lock", "closed", "interest")
+
+    def __init__(self, interest: Interest) -> None:
+        self.interest = interest
+        self.closed = False
+        self._items: deque[Item] = deque()
+        self._lagged = False
+        self._arrived = threading.Event()
+        self._lock = threading.Lock()  # having lost items and being told so must be one moment
+
+    def start(self) -> None:
+        """Forget having lagged: the reader has read nothing yet and will read the log after this."""
+        self._lagged = False
+
+    def put(self, item: Item) -> None:
+        """Add an item; a reader that does not keep up loses all of them and is told so."""
+        with self._lock:
+            if isinstance(item, Lagged) or len(self._items) >= QUEUE_LIMIT:
+                self._lagged = True
+                self._items.clear()
+            else:
+                self._items.append(item)
+            self.closed = self.closed or isinstance(item, Closed)
+        self._arrived.set()
+
+    def get(self, seconds: float) -> Item | None:
+        """The next item, or None when there was none for `seconds`."""
+        if not self._ready():
+            self._arrived.clear()
+            if not self._ready():  # nothing came between the look and the clear
+                self._arrived.wait(max(0.0, seconds))
+        with self._lock:
+            if self.closed:
+                return Closed()
+            if self._lagged:
+                self._lagged = False
+                return Lagged()
+            return self._items.popleft() if self._items else None
+
+    def _ready(self) -> bool:
+        return bool(self._items) or self._lagged or self.closed
