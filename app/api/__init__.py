@@ -5,12 +5,12 @@ from __future__ import annotations
 from flask_openapi.openapi import OpenAPI
 
 from app.api import health, keys, messages, models, session, threads, users
+from app.api.blueprint import SECURITY
 
 
 def register(app: OpenAPI) -> None:
     """Add every route."""
-    for group in (users.sign_up, session.sign_in):
-        app.register_api(group)
+    app.openapi_extensions |= SECURITY
     for module in (users, session, keys, messages, threads, models):
         app.register_api(module.routes)
     app.register_blueprint(health.routes)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from typing import Any
 
 from flask import Flask, current_app, request
 from flask.json.provider import DefaultJSONProvider
 from flask_openapi.blueprint import APIBlueprint
 from flask_openapi.models.tag import Tag
-from werkzeug.exceptions import BadRequest, UnsupportedMediaType
+from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, UnsupportedMediaType
 
 from app.auth import door
 from app.chat.errors import InvalidField
@@ -17,9 +18,13 @@ _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 # The schema itself comes with `validation_error_model`, under this name.
 _PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
 _ERRORS: Any = {status: {"content": _PROBLEM} for status in (400, 401, 403, 404, 409, 413, 415, 422, 429, 503)}
-_SECURITY: list[dict[str, list[Any]]] = [{"key": []}, {"session": []}]
+# What the document says of every route, and of those that nobody signs in for.
+SECURITY: Any = {"security": [{"key": []}, {"session": []}]}
+PUBLIC: Any = {"security": []}
 # What the two event streams answer.
-EVENTS: Any = {"content": {"text/event-stream": {"schema": {"type": "string"}}}}
+_TEXT = {"type": "string"}
+_EVENT = {"type": "object", "properties": {"id": _TEXT, "event": _TEXT, "data": _TEXT}}
+EVENTS: Any = {"content": {"text/event-stream": {"itemSchema": _EVENT}}}
 
 
 class StrictJson(DefaultJSONProvider):
@@ -32,18 +37,16 @@ class StrictJson(DefaultJSONProvider):
             raise ValueError("nested too deeply") from None
 
 
-def group(name: str, description: str, *, public: bool = False) -> APIBlueprint:
-    """The routes of one noun, documented under its name; all of them `public`, or none."""
+def group(name: str, description: str, *, public: Set[str] = frozenset()) -> APIBlueprint:
+    """The routes of one noun, documented under its name. `public`: the views that nobody signs in for."""
     blueprint = APIBlueprint(
         name,
         __name__,
         url_prefix="/api",
         abp_tags=[Tag(name=name, description=description)],
-        abp_security=None if public else _SECURITY,
         abp_responses=_ERRORS,
     )
-    if not public:
-        blueprint.before_request(_admit)
+    blueprint.before_request(lambda: _admit(public))
     blueprint.before_request(_parse)
     return blueprint
 
@@ -53,9 +56,10 @@ def init_app(app: Flask) -> None:
     app.json = StrictJson(app)
 
 
-def _admit() -> None:
+def _admit(public: Set[str]) -> None:
     """Look at who asks before anything they sent. A browser asks about OPTIONS without saying who it is."""
-    if request.method != "OPTIONS":
+    view = (request.endpoint or "").rpartition(".")[2]
+    if view not in public and request.method != "OPTIONS":
         door.who()
 
 
@@ -64,6 +68,8 @@ def _parse() -> None:
     if request.method not in _WITH_BODY:
         return
     body = request.get_data()
+    if request.content_length is None and len(body) == request.max_content_length:
+        raise RequestEntityTooLarge  # one that does not tell its length is cut at the limit, without a word
     if not body:
         if _wants_body():
             raise BadRequest("The body is empty; send a JSON object.")

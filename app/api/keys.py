@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Annotated
 from uuid import UUID
 
 from flask import Response
-from pydantic import BaseModel
+from pydantic import BaseModel, StringConstraints
 
 from app.api.answers import empty, listing, respond
 from app.api.blueprint import group
@@ -28,7 +29,7 @@ class KeyList(BaseModel):
 class NewKey(Body):
     """What to call it."""
 
-    name: Title
+    name: Annotated[Title, StringConstraints(max_length=100)]
 
 
 class KeyPath(BaseModel):

@@ -6,13 +6,12 @@ from flask import Response
 from pydantic import BaseModel, Field
 
 from app.api.answers import empty, respond
-from app.api.blueprint import group
+from app.api.blueprint import PUBLIC, group
 from app.api.fields import Body, Text
 from app.auth import accounts, door, limits
 from app.auth.accounts import UserObject
 
-routes = group("session", "Signing in with a cookie.")
-sign_in = group("sign_in", "Signing in.", public=True)
+routes = group("session", "Signing in with a cookie.", public={"create_session", "read_csrf"})
 
 
 class SignIn(Body):
@@ -35,7 +34,7 @@ class CsrfToken(BaseModel):
     csrf_token: str
 
 
-@sign_in.post("/session", summary="Sign in", responses={201: SignedIn})
+@routes.post("/session", summary="Sign in", openapi_extensions=PUBLIC, responses={201: SignedIn})
 @limits.sign_ins
 def create_session(body: SignIn) -> Response:
     """Sign in; sets the session cookie."""
@@ -51,7 +50,7 @@ def delete_session() -> Response:
     return empty()
 
 
-@sign_in.get("/csrf", summary="Get a CSRF token", responses={200: CsrfToken})
+@routes.get("/csrf", summary="Get a CSRF token", openapi_extensions=PUBLIC, responses={200: CsrfToken})
 def read_csrf() -> Response:
     """The token of this browser's session."""
     return respond(CsrfToken(csrf_token=door.csrf_token()))

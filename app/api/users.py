@@ -8,13 +8,12 @@ from flask import Response
 from pydantic import BaseModel, EmailStr, Field, StringConstraints
 
 from app.api.answers import respond
-from app.api.blueprint import group
+from app.api.blueprint import PUBLIC, group
 from app.api.fields import Body, Chosen, Text, Title
 from app.auth import accounts, door, limits
 from app.auth.accounts import UserObject
 
-routes = group("users", "Accounts and preferences.")
-sign_up = group("sign_up", "Signing up.", public=True)
+routes = group("users", "Accounts and preferences.", public={"create_user"})
 
 Password = Annotated[str, StringConstraints(min_length=8, max_length=200)]
 
@@ -41,7 +40,7 @@ class ProfileChange(Body):
     preferences: Chosen | None = None
 
 
-@sign_up.post("/users", summary="Make an account", responses={201: SignedUp})
+@routes.post("/users", summary="Make an account", openapi_extensions=PUBLIC, responses={201: SignedUp})
 @limits.sign_ins
 def create_user(body: SignUp) -> Response:
     """Make an account; the API key is shown once."""

@@ -23,7 +23,7 @@ def begin(user_id: UUID, address: str | None, user_agent: str | None) -> UUID:
             insert(LoginSession).values(
                 id=id_,
                 user_id=user_id,
-                address=address,
+                address=(address or "")[:64] or None,  # behind a proxy it is what a header says
                 user_agent=(user_agent or "")[:300],
                 expires_at=now(settings().session_days * _DAY_SECONDS),
             )

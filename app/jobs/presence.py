@@ -21,6 +21,8 @@ from app.jobs.process import ProcessId
 from app.jobs.run import Run, Stop
 from app.models import Job, Status
 
+_LAST_BEAT_SECONDS = 1.0
+
 log = structlog.get_logger(__name__)
 
 
@@ -39,6 +41,7 @@ class Presence:
         self._unattended: set[tuple[UUID, int]] = set()
         self._lock = threading.Lock()
         self._ended = threading.Event()
+        self._heart = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
         self._safe_until = 0.0
         self.lease_id: UUID | None = None
         self.draining = False
@@ -48,7 +51,7 @@ class Presence:
         with self._app.app_context():
             lease.lapse_the_dead()
             self._take()
-        threading.Thread(target=self._beat, name="heartbeat", daemon=True).start()
+        self._heart.start()
 
     def holds(self, lease_id: UUID) -> bool:
         """Whether this is the process's lease and certainly has not lapsed. A new lease revives nothing of an old."""
@@ -85,6 +88,7 @@ class Presence:
     def leave(self) -> None:
         """Give the lease back; called last."""
         self._ended.set()
+        self._heart.join(_LAST_BEAT_SECONDS)  # a beat under way could take a new lease
         with self._app.app_context():
             if self.lease_id is not None:
                 lease.give_back(self.lease_id)

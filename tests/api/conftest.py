@@ -95,13 +95,6 @@ def app(make_app: MakeApp) -> Flask:
 
 
 @pytest.fixture
-def browser(app: Flask) -> Iterator[FlaskClient]:
-    """A client that keeps cookies and sends no key."""
-    with_cookies = app.test_client()
-    yield with_cookies
-
-
-@pytest.fixture
 def ada(app: Flask) -> Person:
     return sign_up(app, "ada@example.com")
 
@@ -112,12 +105,12 @@ def ben(app: Flask) -> Person:
 
 
 @pytest.fixture
-def own_valkey(valkey: str) -> Iterator[str]:
+def own_valkey(valkey: str) -> str:
     """Another of Valkey's databases, empty."""
     url = f"{valkey.rpartition('/')[0]}/9"
     with Redis.from_url(url) as redis:
         redis.flushdb()
-    yield url
+    return url
 
 
 @pytest.fixture

@@ -126,7 +126,7 @@ def test_wrong_values_of_accounts_and_keys_are_named(ada: Person) -> None:
         assert named("POST", "/api/users", **good | {"email": email}) == {"email"}, email
     for password in (None, 1, "", "short", "x" * 201):
         assert named("POST", "/api/users", **good | {"password": password}) == {"password"}, password
-    for name in (None, 1, "", "  ", "x" * 201):
+    for name in (None, 1, "", "  ", "x" * 101):
         assert named("POST", "/api/keys", name=name) == {"name"}, name
     assert named("POST", "/api/users") == {"email", "password"}
     assert named("POST", "/api/session", email=1, password=None) == {"email", "password"}
@@ -134,3 +134,12 @@ def test_wrong_values_of_accounts_and_keys_are_named(ada: Person) -> None:
     assert named("PATCH", "/api/me", preferences={"temperature": 9}) == {"preferences.temperature"}
     assert named("PATCH", "/api/me", email="other@example.com") == {"email"}
     assert len(ada.get("/api/keys").json["data"]) == 1
+
+
+def test_the_longest_text_that_is_allowed_can_be_stored(ada: Person) -> None:
+    longest = "😀" * 200
+    key = ada.post("/api/keys", {"name": longest[:100]})
+    thread = ada.post("/api/threads", {"title": longest, "settings": {"instructions": longest * 100}})
+    person = ada.patch("/api/me", {"name": longest, "image": "https://example.com/" + "x" * 1_980})
+    assert (key.json["name"], thread.json["title"], person.json["name"]) == (longest[:100], longest, longest)
+    assert ada.say(longest, model="scripted/" + "x" * 191)["thread"]["title"] == longest[:79] + "…"

@@ -13,7 +13,7 @@ FIELDS = set(
     """id thread_id user_id parent_id role content metadata pinned attachments status job_id model_id tool_invocations
     finish_reason prompt_tokens completion_tokens total_tokens cached_tokens reasoning_tokens cost_in_cents
     usage_estimated attempt wake_at deadline_at required_action error queue_position created_at updated_at
-    completed_at""".split()
+    completed_at""".split()  # noqa: SIM905
 )
 
 
