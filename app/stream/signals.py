@@ -46,6 +46,9 @@ class CancelListener:
                 self._listen()
             except RedisError:
                 self._stopped.wait(_PAUSE_SECONDS)
+            except Exception:
+                log.exception("listening for cancels failed")  # the next try may do better; rows are heeded meanwhile
+                self._stopped.wait(_PAUSE_SECONDS)
 
     def _listen(self) -> None:
         with PubSub(self._client.connection_pool, ignore_subscribe_messages=True) as channel:

@@ -11,9 +11,9 @@ from app.extensions import settings
 from app.jobs.presence import Presence
 from app.jobs.reaper import Reaper
 from tests.support.own_valkey import own_valkey
-from tests.support.shared_app import app, shared_app, shared_database_url, shared_settings
+from tests.support.shared_app import app, make_app, shared_app, shared_database_url, shared_settings
 
-__all__ = ["app", "own_valkey", "shared_app", "shared_database_url", "shared_settings"]
+__all__ = ["app", "make_app", "own_valkey", "shared_app", "shared_database_url", "shared_settings"]
 
 MakePresence = Callable[..., Presence]
 

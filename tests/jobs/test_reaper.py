@@ -180,7 +180,7 @@ def test_a_row_that_cannot_be_dealt_with_does_not_keep_the_others_waiting(reaper
     reaper.pass_once()
     assert rows.job(good).status is Status.CANCELLED
     assert rows.job(lapsed).status is Status.PENDING
-    assert wake_ups(redis()) == [lapsed]
+    assert lapsed in wake_ups(redis())
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from app.models import Job, Message, Thread, User, WorkerLease
 from tests.conftest import postgres_copy, sqlite_copy
 
 MakeSharedSettings = Callable[..., Settings]
+MakeApp = Callable[..., Flask]
 
 
 @pytest.fixture(scope="session", params=["sqlite", "postgresql"])
@@ -56,6 +57,22 @@ def shared_app(shared_settings: MakeSharedSettings) -> Iterator[Flask]:
     yield application
     with application.app_context():
         db.engine.dispose()
+
+
+@pytest.fixture
+def make_app(shared_settings: MakeSharedSettings) -> Iterator[MakeApp]:
+    """Further applications on the shared database, for other settings: `make_app(redis_url=…)`."""
+    made: list[Flask] = []
+
+    def make(*, is_worker: bool = True, **changed: object) -> Flask:
+        made.append(create_app(shared_settings(**changed), is_worker=is_worker))
+        return made[-1]
+
+    yield make
+    for application in made:
+        with application.app_context():
+            redis().close()
+            db.engine.dispose()
 
 
 @pytest.fixture

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import random
+import threading
+import time
+
+from app.stream import subscription
+from app.stream.events import Event
+from app.stream.subscription import Closed, Interest, Lagged, Look, Subscription
+
+
+def reader() -> Subscription:
+    return Subscription(Interest("thread", "key:1"))
+
+
+def numbered(number: int) -> Event:
+    return Event("x", "thread", fields={"number": number})
+
+
+def test_items_come_out_in_the_order_they_went_in() -> None:
+    mine = reader()
+    items = [numbered(1), Look(None, degraded=False), numbered(2)]
+    for item in items:
+        mine.put(item)
+    assert [mine.get(0) for _ in range(4)] == [*items, None]
+
+
+def test_a_reader_that_does_not_keep_up_loses_everything_and_is_told_so_once() -> None:
+    mine = reader()
+    for number in range(subscription.QUEUE_LIMIT + 1):
+        mine.put(numbered(number))
+    mine.put(numbered(-1))
+    assert [mine.get(0) for _ in range(3)] == [Lagged(), numbered(-1), None]
+
+
+def test_a_reader_that_keeps_up_just_so_loses_nothing() -> None:
+    mine = reader()
+    for number in range(subscription.QUEUE_LIMIT):
+        mine.put(numbered(number))
+    assert [mine.get(0) for _ in range(subscription.QUEUE_LIMIT)][-1] == numbered(subscription.QUEUE_LIMIT - 1)
+
+
+def test_lagging_before_the_first_read_does_not_count() -> None:
+    mine = reader()
+    mine.put(Lagged())
+    mine.start()
+    mine.put(numbered(1))
+    assert mine.get(0) == numbered(1)
+
+
+def test_a_closed_reader_hears_nothing_else() -> None:
+    mine = reader()
+    mine.put(numbered(1))
+    mine.put(Closed())
+    assert [mine.get(0), mine.get(10)] == [Closed(), Closed()]
+
+
+def test_getting_waits_as_long_as_it_was_told_but_not_past_an_arrival() -> None:
+    mine, began = reader(), time.monotonic()
+    assert mine.get(0.05) is None
+    assert 0.04 < time.monotonic() - began < 5
+    threading.Timer(0.05, mine.put, [numbered(1)]).start()
+    assert mine.get(30) == numbered(1)
+    assert time.monotonic() - began < 20
+
+
+def test_no_item_is_missed_without_being_told_however_putting_and_getting_race() -> None:
+    mine, total = reader(), 20_000
+    chance = random.Random(7)
+    lags = {chance.randrange(total) for _ in range(400)}
+
+    def put() -> None:
+        for number in range(total):
+            if number in lags:
+                mine.put(Lagged())
+            mine.put(numbered(number))
+
+    writer = threading.Thread(target=put)
+    writer.start()
+    expected, untold = 0, []
+    while expected < total:
+        item = mine.get(5)
+        if isinstance(item, Lagged):
+            expected = -1
+        elif isinstance(item, Event):
+            number = item.fields["number"]
+            if expected not in {-1, number}:
+                untold.append((expected, number))
+            expected = number + 1
+        elif item is None:
+            break
+    writer.join(10)
+    assert untold == []
+    assert expected == total
