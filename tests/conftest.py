@@ -26,11 +26,13 @@ MakeSettings = Callable[..., Settings]
 MakeStack = Callable[..., AbstractContextManager[Stack]]
 
 
-# Nothing of the app reads its settings when it is imported, so this comes early enough: no test may touch a
-# developer's own data or settings.
 _HOME = tempfile.mkdtemp(prefix="holdfast-tests-")
-os.environ["DATA_DIR"] = _HOME
-os.chdir(_HOME)
+
+
+def pytest_configure() -> None:
+    """No test may touch a developer's own data or settings; nothing of the app has read any yet."""
+    os.environ["DATA_DIR"] = _HOME
+    os.chdir(_HOME)
 
 
 def pytest_sessionfinish() -> None:

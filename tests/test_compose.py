@@ -39,7 +39,7 @@ def test_each_command_starts_a_module_that_exists(command: str) -> None:
     assert importlib.util.find_spec(words[2]) is not None
     for option, value in pairwise(words):
         if option == "--config":
-            assert (ROOT / value).is_file()
+            assert (ROOT / f"{value.removeprefix('python:').replace('.', '/')}.py").is_file()
         if option == "--app":
             assert (ROOT / f"{value.replace('.', '/')}.py").is_file() or (ROOT / value / "__init__.py").is_file()
 

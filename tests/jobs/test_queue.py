@@ -105,4 +105,3 @@ def test_an_end_wakes_only_the_pending_jobs_behind_it(app: Flask) -> None:
     rows.a_job(thread_id, after_id=second)
     assert queue.publish_successors(first) == 1
     assert wake_ups(redis()) == [second]
-

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -9,6 +10,7 @@ from redis import Redis
 from app.config import Settings
 from app.extensions import redis_client
 from app.ids import new_id
+from app.logs import configure
 from app.stream import events
 from app.stream.events import Event
 from app.stream.flusher import Flusher
@@ -18,6 +20,13 @@ from tests.support.own_valkey import own_valkey
 __all__ = ["own_valkey"]
 
 MakeWriter = Callable[..., Writer]
+
+
+@pytest.fixture(autouse=True, scope="session")
+def quiet_logs() -> None:
+    """Threads may log after their test's output was closed."""
+    configure("WARNING")
+    logging.getLogger().handlers[:] = [logging.NullHandler()]
 
 
 @pytest.fixture

@@ -1,12 +1,17 @@
 from __future__ import annotations
 
 import random
+import sys
 import threading
 import time
+from collections.abc import Iterator
+from itertools import pairwise
+
+import pytest
 
 from app.stream import subscription
 from app.stream.events import Event
-from app.stream.subscription import Closed, Interest, Lagged, Look, Subscription
+from app.stream.subscription import Closed, Interest, Item, Lagged, Look, Subscription
 
 
 def reader() -> Subscription:
@@ -64,31 +69,42 @@ def test_getting_waits_as_long_as_it_was_told_but_not_past_an_arrival() -> None:
     assert time.monotonic() - began < 20
 
 
+def taken(mine: Subscription, last: int) -> list[Item | None]:
+    """All that comes up to the item numbered `last`."""
+    items: list[Item | None] = [mine.get(5)]
+    while items[-1] is not None and items[-1] != numbered(last):
+        items.append(mine.get(5))
+    return items
+
+
+@pytest.fixture
+def restless() -> Iterator[None]:
+    """Threads that take turns as often as they can."""
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(usual)
+
+
+@pytest.mark.usefixtures("restless")
 def test_no_item_is_missed_without_being_told_however_putting_and_getting_race() -> None:
-    mine, total = reader(), 20_000
-    chance = random.Random(7)
-    lags = {chance.randrange(total) for _ in range(400)}
+    mine, last, chance = reader(), 20_000, random.Random(7)
+    lags = {chance.randrange(last) for _ in range(400)}
 
     def put() -> None:
-        for number in range(total):
+        for number in range(last + 1):
             if number in lags:
                 mine.put(Lagged())
             mine.put(numbered(number))
 
     writer = threading.Thread(target=put)
     writer.start()
-    expected, untold = 0, []
-    while expected < total:
-        item = mine.get(5)
-        if isinstance(item, Lagged):
-            expected = -1
-        elif isinstance(item, Event):
-            number = item.fields["number"]
-            if expected not in {-1, number}:
-                untold.append((expected, number))
-            expected = number + 1
-        elif item is None:
-            break
+    items = taken(mine, last)
     writer.join(10)
+    untold = [
+        (before, item)
+        for before, item in pairwise(items)
+        if isinstance(before, Event) and isinstance(item, Event) and item != numbered(before.fields["number"] + 1)
+    ]
     assert untold == []
-    assert expected == total
+    assert items[-1] == numbered(last)

@@ -81,7 +81,9 @@ def test_entries_keep_the_order_in_which_they_were_written(
         writer.delta("e")
         writer.send(events.WAITING, {})
     assert writer.settle(5)
-    entries = [(e.type.partition(".")[2], e.fields.get("offset"), e.fields.get("text")) for e in logged(client, thread_id)]
+    entries = [
+        (e.type.partition(".")[2], e.fields.get("offset"), e.fields.get("text")) for e in logged(client, thread_id)
+    ]
     assert entries == [
         ("processing", None, None),
         ("delta", 0, "a"),
@@ -205,9 +207,7 @@ def test_a_log_lost_with_its_redis_begins_again_with_the_whole_text(
     assert applied(entries).gaps == 0
 
 
-def test_writes_of_unknown_outcome_never_double_the_text(
-    fragile: Callable[[], Writer], own_valkey: OwnValkey
-) -> None:
+def test_writes_of_unknown_outcome_never_double_the_text(fragile: Callable[[], Writer], own_valkey: OwnValkey) -> None:
     writer = fragile()
     for number in range(6):
         writer.delta(f"{number} ")
