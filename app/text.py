@@ -7,8 +7,8 @@ from math import isfinite
 from typing import Any
 
 _REFUSED = re.compile("[\x00\ud800-\udfff]")
-_REMOVED = re.compile("[\x01-\x08\x0b\x0c\x0e-\x1f\x7f]")
-_LINE_ENDS = re.compile("\r\n?")
+_REMOVED = re.compile("[\x01-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+_LINE_ENDS = re.compile("\r\n?|\x85")
 # Writers and readers of JSON recurse: a hundred times this exhausts some of them.
 _DEEPEST = 32
 

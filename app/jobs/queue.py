@@ -30,7 +30,7 @@ log = structlog.get_logger(__name__)
 
 @cache
 def _producers(url: str, timeout_seconds: float) -> ProducerPool:
-    """Connections of their own: a worker's others try for ever to reach a broker that is gone, these give up at once."""
+    """Connections of their own: a worker's others try for ever to reach a lost broker, these give up at once."""
     limits = {"socket_timeout": timeout_seconds, "socket_connect_timeout": timeout_seconds, "max_retries": 0}
     pool: ProducerPool = producers[celery.connection_for_write(url, transport_options=limits)]
     return pool

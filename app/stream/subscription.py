@@ -44,7 +44,7 @@ Item = Event | Lagged | Closed | Look
 class Subscription:
     """The bounded queue of one reader."""
 
-    __slots__ = ("_arrived", "_items", "_lagged", "_lock", "closed", "interest")
+    __slots__ = ("_arrived", "_items", "_lagged", "closed", "interest")
 
     def __init__(self, interest: Interest) -> None:
         self.interest = interest
@@ -52,7 +52,6 @@ class Subscription:
         self._items: deque[Item] = deque()
         self._lagged = False
         self._arrived = threading.Event()
-        self._lock = threading.Lock()  # having lost items and being told so must be one moment
 
     def start(self) -> None:
         """Forget having lagged: the reader has read nothing yet and will read the log after this."""
@@ -60,13 +59,12 @@ class Subscription:
 
     def put(self, item: Item) -> None:
         """Add an item; a reader that does not keep up loses all of them and is told so."""
-        with self._lock:
-            if isinstance(item, Lagged) or len(self._items) >= QUEUE_LIMIT:
-                self._lagged = True
-                self._items.clear()
-            else:
-                self._items.append(item)
-            self.closed = self.closed or isinstance(item, Closed)
+        if isinstance(item, Lagged) or len(self._items) >= QUEUE_LIMIT:
+            self._lagged = True
+            self._items.clear()
+        else:
+            self._items.append(item)
+        self.closed = self.closed or isinstance(item, Closed)
         self._arrived.set()
 
     def get(self, seconds: float) -> Item | None:
@@ -75,13 +73,12 @@ class Subscription:
             self._arrived.clear()
             if not self._ready():  # nothing came between the look and the clear
                 self._arrived.wait(max(0.0, seconds))
-        with self._lock:
-            if self.closed:
-                return Closed()
-            if self._lagged:
-                self._lagged = False
-                return Lagged()
-            return self._items.popleft() if self._items else None
+        if self.closed:
+            return Closed()
+        if self._lagged:
+            self._lagged = False
+            return Lagged()
+        return self._items.popleft() if self._items else None
 
     def _ready(self) -> bool:
         return bool(self._items) or self._lagged or self.closed

@@ -90,6 +90,8 @@ def test_a_key_belongs_to_its_user(ada: Person, ben: Person) -> None:
     assert (mine.status_code, theirs.status_code) == (202, 202)
     assert theirs.json["message"]["user_id"] == ben.id
     assert mine.json["message"]["id"] != theirs.json["message"]["id"]
+    assert kept(again(ada, {"content": "x"})) == kept(mine)
+    assert kept(again(ben, {"content": "x"})) == kept(theirs)
 
 
 def test_nothing_is_kept_where_the_answer_holds_a_secret(ada: Person, traces: Callable[[], Traces]) -> None:

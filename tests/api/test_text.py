@@ -14,7 +14,8 @@ from app.text import UncleanText, clean, clean_all, printable
 from tests.api.conftest import Person, Traces, fields
 
 REFUSED = ["\0", "a\0b", "\ud800", "x\udfff", "\udc00\ud800"]
-MESSY, CLEAN = "\ufeffone\r\ntwo\rthree\x07\x1b[31m\x7f\tend\u2028\x85", "\ufeffone\ntwo\nthree[31m\tend\u2028\x85"
+CONTROLS = "".join(map(chr, [*range(1, 9), 11, 12, *range(14, 32), *range(127, 133), *range(134, 160)]))
+MESSY, CLEAN = f"\ufeffone\r\ntwo\rthree\x85four{CONTROLS}\t\xa0end\u2028", "\ufeffone\ntwo\nthree\nfour\t\xa0end\u2028"
 
 
 def raw(person: Person, method: str, path: str, body: dict[str, Any]) -> Any:

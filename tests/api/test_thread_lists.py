@@ -53,7 +53,7 @@ def test_pages_join_without_gap_or_repeat(ada: Person) -> None:
 
 def test_threads_of_the_same_moment_are_neither_lost_nor_repeated(app: Flask, ada: Person) -> None:
     ids = make(ada, 7)
-    moment = datetime(2026, 1, 2, 3, 4, 5, 678901 // 1000 * 1000, UTC)
+    moment = datetime(2026, 1, 2, 3, 4, 5, 678_000, UTC)
     with app.app_context(), transaction() as session:
         session.execute(update(Thread).values(created_at=moment, updated_at=moment))
     for order in ORDERS:
@@ -91,6 +91,18 @@ def test_threads_are_found_by_the_status_of_their_newest_active_reply(app: Flask
     assert pages(ada, status="idle", limit=3) == [ended, [empty]]
     states = {thread["id"]: thread["status"] for thread in ada.get("/api/threads").json["data"]}
     assert states == {by_status[status]: status.value for status in active} | dict.fromkeys([*ended, empty], "idle")
+
+
+def test_of_several_active_replies_the_newest_counts(app: Flask, ada: Person) -> None:
+    first = ada.say()
+    thread_id = first["thread"]["id"]
+    ada.say(thread_id=thread_id)
+    with app.app_context(), transaction() as session:
+        running = update(Job).where(Job.id == UUID(first["reply"]["job_id"]))
+        session.execute(running.values(status=Status.PROCESSING))
+    assert ada.get(f"/api/threads/{thread_id}").json["status"] == "pending"
+    assert pages(ada, status="pending") == [[thread_id]]
+    assert pages(ada, status="processing") == [[]]
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

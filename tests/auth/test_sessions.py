@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from datetime import timedelta
 from uuid import UUID
 
@@ -15,6 +17,14 @@ from app.database import reading, transaction
 from app.models import LoginSession, User
 from tests.api.conftest import PASSWORD, MakeApp, Person, sign_up
 from tests.auth.conftest import Browser, SignIn
+
+EMAILS = ("ada@example.com", "nobody@example.com")
+
+
+def _seconds(call: Callable[[], object]) -> float:
+    began = time.monotonic()
+    call()
+    return time.monotonic() - began
 
 
 def with_cookie(app: Flask, cookie: str) -> int:
@@ -55,6 +65,8 @@ def test_a_wrong_password_and_an_unknown_address_cannot_be_told_apart(app: Flask
     wrong, unknown = attempt(ada.email, "wrong password"), attempt("nobody@example.com", PASSWORD)
     assert wrong == unknown
     assert (wrong["status"], wrong["code"]) == (401, "unauthenticated")
+    seconds = {email: min(_seconds(lambda e=email: attempt(e, "wrong")) for _ in range(3)) for email in EMAILS}
+    assert min(seconds.values()) > 0.5 * max(seconds.values())
     for password in (PASSWORD + " ", PASSWORD.upper(), "", PASSWORD[:-1], PASSWORD + "\0"):
         assert attempt(ada.email, password) == unknown
 
