@@ -117,13 +117,17 @@ class Presence:
                 self._stop_late()
 
     def _renew(self) -> None:
-        asked = time.monotonic()
-        if self.lease_id is not None and lease.renew(self.lease_id, self._settings.lease_seconds):
+        asked, lease_id = time.monotonic(), self.lease_id
+        assert lease_id is not None
+        renewed = lease.renew(lease_id, self._settings.lease_seconds)
+        if renewed and time.monotonic() < self._safe_until:
             self._safe_until = asked + self._settings.lease_seconds
             return
         log.warning("lease lapsed; its jobs belong to others now", jobs=len(self._runs))
         for run in self._all():
             run.stop(Stop.LOST)
+        if renewed:  # PostgreSQL dates a statement by its beginning, before it waited for a lock: it came too late
+            lease.give_back(lease_id)
         self._take()
 
     def _compare_with_rows(self) -> None:

@@ -20,7 +20,7 @@ from schemathesis.specs.openapi.checks import (
 
 from tests.api.conftest import Person
 
-EXAMPLES = 7  # of each kind and operation
+EXAMPLES = 5  # of each kind and operation
 CHECKS = [not_a_server_error, content_type_conformance, status_code_conformance, response_schema_conformance]
 MODES = (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)
 HIDDEN = {"/api/openapi.json"}  # the document itself
