@@ -148,16 +148,22 @@ class _Follower:
                 continue
             if state.status in TERMINAL:
                 if self._seen.knows(state.message_id) or self._message_id is not None:
-                    yield from self._end(self._out_of_turn(sight.last_event(state.message_id)))
+                    yield from self._unheard_end(sight, state.message_id)
             elif degraded and self._seen.behind(state.message_id, state.attempt, len(state.text or "")):
                 self._seen.begin(state.message_id, state.attempt, len(state.text or ""))
                 yield self._reset(state.message_id, state.attempt, state.text or "", None)
             elif state.message_id in self._missing:
                 yield from self._heal(state.message_id)
 
-    def _out_of_turn(self, event: Event | None) -> Event | None:
-        """What a look found may overtake what the log has for others: a thread must not be resumed from there."""
-        return event.at(events.END_CURSOR) if event is not None and self._message_id is None else event
+    def _unheard_end(self, sight: Sight, message_id: str) -> Iterator[Event]:
+        """An end that a look found before it was heard: first what the log has, which may be more than the end."""
+        if self._seen.cursor is not None:
+            for event in self._entries(self._seen.cursor) or ():
+                yield from self._admit(event)
+        last = None if self._seen.ended(message_id) else sight.last_event(message_id)
+        if last is not None and self._message_id is None:
+            last = last.at(events.END_CURSOR)  # it may overtake what is on its way: nobody shall resume from there
+        yield from self._end(last)
 
     def _end(self, event: Event | None) -> Iterator[Event]:
         if event is not None and event.message_id is not None:

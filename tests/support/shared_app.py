@@ -45,6 +45,8 @@ def shared_settings(
             "scripted": True,
             "default_model": "scripted/echo",
             "rate_limits": "off",
+            "heartbeat_comment_seconds": 0.05,
+            "recheck_seconds": 0.1,
         }
         return Settings(_env_file=None, **(values | changed))
 
