@@ -99,6 +99,11 @@ class Taken:
     def ids(self) -> list[str]:
         return [event.cursor for event in self.events if event.cursor is not None]
 
+    def ended(self, reply_id: UUID) -> bool:
+        """Whether the reply's last event came."""
+        found = self.reader.replies.get(str(reply_id))
+        return found is not None and found.last is not None
+
     def grown(self, reply_id: UUID) -> str:
         """The text of its resets and deltas."""
         found = self.reader.replies.get(str(reply_id))

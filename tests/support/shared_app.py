@@ -3,6 +3,7 @@ test would take longer than most of the tests. A conftest that imports these fix
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -16,6 +17,7 @@ from app.database import transaction
 from app.extensions import db, redis
 from app.models import Job, Message, Thread, User, WorkerLease
 from tests.conftest import postgres_copy, sqlite_copy
+from tests.support.stack import until
 
 MakeSharedSettings = Callable[..., Settings]
 MakeApp = Callable[..., Flask]
@@ -57,6 +59,7 @@ def shared_settings(
 def shared_app(shared_settings: MakeSharedSettings) -> Iterator[Flask]:
     application = create_app(shared_settings(), is_worker=True)
     yield application
+    until(lambda: not any(thread.name == "hub-look" for thread in threading.enumerate()), what="the last look")
     with application.app_context():
         db.engine.dispose()
 
