@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import sys
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal
@@ -13,6 +14,8 @@ from zoneinfo import available_timezones
 from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from app import failpoints
 
 LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
@@ -103,6 +106,9 @@ class Settings(BaseSettings):
         3_600, gt=0, description="Longest Retry-After waited for at all; longer ones fail."
     )
     max_crashes: int = Field(3, ge=1, description="Crashes of its worker after which a reply is given up.")
+    alone_at_once: int = Field(
+        2, ge=1, le=50, description="Replies given a process of their own at once: last tries, after crashes."
+    )
     max_waits: int = Field(5, ge=0, description="Times a reply is set waiting by its provider before it is given up.")
     context_tokens: int = Field(
         16_000, ge=256, description="History sent to a model unless its catalog entry is smaller."
@@ -125,6 +131,17 @@ class Settings(BaseSettings):
     )
     recheck_seconds: float = Field(2, gt=0, le=4, description="How often open streams' access and rows are looked up.")
     redis_timeout_seconds: float = Field(0.5, gt=0, description="Longest a call to Redis may block; Redis may vanish.")
+
+    # For tests of failure
+    failpoints: str = Field(
+        "", description="Where processes die or freeze, as point:action; the points are in app/failpoints.py."
+    )
+
+    @field_validator("failpoints")
+    @classmethod
+    def _known_points(cls, value: str) -> str:
+        failpoints.parse(value)
+        return value
 
     @field_validator("cors_origins", "models", mode="before")
     @classmethod
@@ -164,14 +181,14 @@ class Settings(BaseSettings):
         return self.database_url.startswith("sqlite")
 
 
-class SettingsError(SystemExit):
+class SettingsError(Exception):
     """A variable has a value Holdfast cannot start with; the message names it."""
 
 
 def load_settings() -> Settings:
     """Read the environment, `.env` and what `make run` noted in DATA_DIR/runtime.env, in that order of strength.
 
-    Raises SettingsError, a SystemExit with one sentence for each wrong variable.
+    Raises SettingsError, with one sentence for each wrong variable.
     """
     data_dir = Path(os.environ.get("DATA_DIR") or dotenv_values(".env").get("DATA_DIR") or "var").resolve()
     try:
@@ -183,8 +200,12 @@ def load_settings() -> Settings:
 
 @cache
 def current_settings() -> Settings:
-    """The settings of this process, read once."""
-    return load_settings()
+    """The settings of this process, read once. Wrong ones end it, with their sentences and exit code 2."""
+    try:
+        return load_settings()
+    except SettingsError as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(2)
 
 
 def _derived(settings: Settings) -> dict[str, object]:

@@ -12,7 +12,7 @@ from flask_openapi.models.info import Info
 from flask_openapi.openapi import OpenAPI
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from app import __version__, api, cli, database, edge, logs, web
+from app import __version__, api, cli, database, edge, failpoints, logs, web
 from app.api import blueprint, problems
 from app.auth import door, principal
 from app.chat import watching
@@ -43,6 +43,7 @@ def create_app(settings: Settings | None = None, *, is_worker: bool = False) -> 
     """The application, for the web process or, with `is_worker`, for the process that writes replies."""
     settings = settings or current_settings()
     logs.configure(settings.log_level)
+    failpoints.arm(settings.failpoints)
     app = OpenAPI(
         "app",
         info=Info(title="Holdfast", version=__version__, description="An AI chat backend whose replies survive."),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any
-from uuid import UUID
 
 import structlog
 from celery import Task, signals
@@ -11,15 +10,14 @@ from flask import Flask
 
 from app import create_app
 from app.chat import finishing
-from app.chat.replying import Workshop
 from app.config import current_settings
-from app.extensions import celery, redis_client
-from app.jobs.presence import Presence
+from app.extensions import celery
 from app.jobs.reaper import Reaper
-from app.llm.call import Watch
 from app.logs import configure
-from app.stream.flusher import Flusher
-from app.stream.signals import CancelListener
+from workers.apart import Apart
+from workers.workshop import open_workshop
+
+_CHILDREN_SECONDS = 3.0  # to hand over what they write; the supervisor kills a worker after 7
 
 log = structlog.get_logger(__name__)
 
@@ -57,28 +55,20 @@ def _start(**_: Any) -> None:
     settings = current_settings()
     app = create_app(settings, is_worker=True)
     InApp.flask = app
-    presence = Presence(app, settings)
-    # Its own connection: a flush must not wait behind anything else.
-    flusher = Flusher(redis_client(settings.redis_url, settings.redis_timeout_seconds, connections=2), settings)
-    app.extensions["workshop"] = Workshop(settings, presence, flusher, Watch())
-    presence.start()
+    apart = app.extensions["apart"] = Apart(settings.alone_at_once)
+    workshop = app.extensions["workshop"] = open_workshop(app, settings, apart.start)
     Reaper(app, settings, finishing.end_abandoned, finishing.announce).start()
-    CancelListener(app.extensions["redis"], lambda job_id: presence.cancel(UUID(job_id))).start()
-    log.info("worker started", threads=settings.worker_threads, lease=str(presence.lease_id))
-
-
-def _workshop() -> Workshop | None:
-    return InApp.flask.extensions["workshop"] if InApp.flask is not None else None
+    log.info("worker started", threads=settings.worker_threads, lease=str(workshop.presence.lease_id))
 
 
 def _drain(**_: Any) -> None:
     """The first signal to stop: running replies are handed over, and Celery waits for their threads to return."""
-    workshop = _workshop()
-    if workshop is not None:
-        workshop.presence.drain()
+    if InApp.flask is not None:
+        InApp.flask.extensions["apart"].drain()
+        InApp.flask.extensions["workshop"].presence.drain()
 
 
 def _leave(**_: Any) -> None:
-    workshop = _workshop()
-    if workshop is not None:
-        workshop.presence.leave()
+    if InApp.flask is not None:
+        InApp.flask.extensions["apart"].wait(_CHILDREN_SECONDS)
+        InApp.flask.extensions["workshop"].presence.leave()

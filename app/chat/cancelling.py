@@ -13,6 +13,7 @@ from app.database import transaction
 from app.extensions import redis
 from app.jobs import lifecycle
 from app.jobs.reaper import Abandoned
+from app.jobs.transitions import UNOWNED
 from app.models import Job
 from app.stream import signals
 
@@ -32,7 +33,7 @@ def cancel_job(job_id: UUID) -> None:
         lifecycle.request_cancel(session, job_id)
     with reads() as session:
         job = session.execute(select(Job.status, Job.attempt).where(Job.id == job_id)).one()
-    if job.status in lifecycle.UNOWNED:
+    if job.status in UNOWNED:
         finishing.end_abandoned(Abandoned(job_id, job.attempt, "cancelled", orphaned=False))
     else:
         signals.send_cancel(redis(), str(job_id))

@@ -11,6 +11,7 @@ from redis.exceptions import RedisError
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.orm import Session
 
+from app import failpoints
 from app.chat import assembling, notices, outcome, snapshots
 from app.chat.objects import MessageObject
 from app.chat.outcome import Outcome
@@ -76,6 +77,7 @@ def announce(job_id: UUID) -> bool:
         _mark_announced(job_id, None)
         return True
     cursor = _append_last(message)
+    failpoints.hit("announced")
     if cursor is not None:
         _mark_announced(job_id, cursor)
         notices.thread_updated(shown)
@@ -91,10 +93,12 @@ def _mark_announced(job_id: UUID, cursor: str | None) -> None:
 
 
 def _end(job_id: UUID, attempt: int, end: Outcome, move: Callable[[Session], bool]) -> bool:
+    failpoints.hit("finishing")
     with transaction() as session:
         if not move(session):
             return False
         _write(session, job_id, end)
+    failpoints.hit("finished")
     logger.info("reply ended", job_id=str(job_id), attempt=attempt, status=end.status.value, reason=end.finish_reason)
     announce(job_id)
     return True

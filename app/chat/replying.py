@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from uuid import UUID
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import select
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
 from tenacity.wait import wait_exponential_jitter
 
+from app import failpoints
 from app.chat import context, finishing, outcome
 from app.chat.context import Work
 from app.chat.insisting import hand_over, insist, passes
+from app.chat.keeping import Draft, Keeper
 from app.chat.outcome import Outcome
 from app.clock import iso
 from app.config import Settings
@@ -26,14 +28,12 @@ from app.jobs.run import Run, Stop, Stopped
 from app.llm.call import Call, Watch
 from app.llm.errors import CallCut, ModelUnavailable, ProviderError
 from app.llm.types import Finished, ReasoningDelta, TextDelta
-from app.models import Status
+from app.models import Job, Status
 from app.stream import events
 from app.stream.flusher import Flusher
 from app.stream.writer import Writer
 from app.text import printable
 
-_SENTENCE_ENDS = (".", "!", "?", "\n", "。")
-_LEAST_CHECKPOINT_SECONDS = 0.5
 _INTERNAL = ("internal_error", "Holdfast failed to write this reply; the worker's log says why.")
 _BACKOFF = wait_exponential_jitter(multiplier=0.5, max=8, jitter=0.5)
 
@@ -42,12 +42,17 @@ logger = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Workshop:
-    """What the replies of one worker process share."""
+    """What the replies of one worker process share.
+
+    `apart` starts a reply in a process of its own, for one that has crashed its workers; None in such a process.
+    """
 
     settings: Settings
     presence: Presence
     flusher: Flusher
     watch: Watch
+    keeper: Keeper
+    apart: Callable[[UUID], object] | None
 
 
 def process_message(workshop: Workshop, job_id: UUID) -> None:
@@ -56,9 +61,11 @@ def process_message(workshop: Workshop, job_id: UUID) -> None:
     if presence.draining or presence.lease_id is None:
         return
     with transaction() as session:
-        claim = lifecycle.claim(session, job_id, presence.lease_id, settings.reply_seconds)
+        claim = lifecycle.claim(session, job_id, presence.lease_id, settings.reply_seconds, _crashes_below(workshop))
     if claim is None:
+        _leave_to_another(workshop, job_id)
         return
+    failpoints.hit("claimed")
     structlog.contextvars.bind_contextvars(
         request_id=claim.request_id, thread_id=str(claim.thread_id), attempt=claim.attempt
     )
@@ -66,6 +73,25 @@ def process_message(workshop: Workshop, job_id: UUID) -> None:
         work = _gather(workshop, claim)
         if work is not None:
             _Reply(workshop, run, work).write()
+
+
+def _crashes_below(workshop: Workshop) -> int:
+    """A reply's last try is made in a process of its own, so that one that kills its process takes no other along."""
+    most = workshop.settings.max_crashes
+    return most if workshop.apart is None else max(1, most - 1)
+
+
+def _leave_to_another(workshop: Workshop, job_id: UUID) -> None:
+    """Nothing to claim here: done with, unless it has crashed too often to be tried beside others."""
+    if workshop.apart is None:
+        return
+    suspicious = select(Job.id).where(
+        Job.id == job_id, Job.status == Status.PENDING, Job.crashes >= _crashes_below(workshop)
+    )
+    with reading() as session:
+        if session.scalars(suspicious).first() is None:
+            return
+    workshop.apart(job_id)
 
 
 def _gather(workshop: Workshop, claim: Claim) -> Work | None:
@@ -101,8 +127,6 @@ class _Reply:
         self._claim: Claim = run.claim
         self._work = work
         self._writer = self._begin()
-        self._kept_at = time.monotonic()
-        self._has_kept = False
 
     def write(self) -> None:
         """Every way an attempt can end, in one place."""
@@ -117,8 +141,11 @@ class _Reply:
                 self._end_early(Status.FAILED, *_INTERNAL)
 
     def _ask_and_end(self) -> None:
+        failpoints.hit("gathered")
         try:
-            end = self._ask_with_retries()
+            with self._workshop.keeper.keeping(self._run, lambda: self._writer.text) as draft:
+                end = self._ask_with_retries(draft)
+            failpoints.hit("called")
         except Stopped as stopped:
             self._stopped(stopped.why)
         except ProviderError as error:
@@ -135,32 +162,32 @@ class _Reply:
         writer.send(events.PROCESSING, {"model_id": self._work.model_id})
         return writer
 
-    def _ask_with_retries(self) -> Finished:
+    def _ask_with_retries(self, draft: Draft) -> Finished:
         """Short retries happen here; whatever a failed try has written is taken back first."""
         retrying = Retrying(
             sleep=self._run.sleep,
             stop=stop_after_attempt(self._settings.provider_retries + 1),
             wait=self._pause,
             retry=retry_if_exception(self._worth_retrying),
-            before_sleep=self._take_back,
+            before_sleep=partial(self._take_back, draft),
             reraise=True,
         )
-        return retrying(self._ask)
+        return retrying(self._ask, draft)
 
-    def _ask(self) -> Finished:
+    def _ask(self, draft: Draft) -> Finished:
         settings, run = self._settings, self._run
         call = Call(settings.first_token_seconds, settings.between_tokens_seconds)
         run.on_stop(call.cut)
         try:
             with self._workshop.watch.over(call):
-                return self._relay(call)
+                return self._relay(call, draft)
         except CallCut:
             run.check()
             raise
         finally:
             run.on_stop(None)
 
-    def _relay(self, call: Call) -> Finished:
+    def _relay(self, call: Call, draft: Draft) -> Finished:
         for chunk in self._work.provider.stream(self._work.request, call):
             if isinstance(chunk, Finished):
                 return chunk
@@ -168,30 +195,12 @@ class _Reply:
             if self._writer.refused:
                 raise Stopped(Stop.LOST)
             if isinstance(chunk, TextDelta):
+                failpoints.hit("chunk", chunk.text)
                 self._writer.delta(printable(chunk.text))
-                self._checkpoint(chunk.text)
+                draft.grow(chunk.text)
             elif isinstance(chunk, ReasoningDelta):
                 self._writer.reasoning(printable(chunk.text))
         raise AssertionError("a provider's stream ends with Finished or an exception")
-
-    def _checkpoint(self, newest: str) -> None:
-        """At finished sentences, at most twice a second; without them at least every few seconds."""
-        since = time.monotonic() - self._kept_at
-        ended = newest.rstrip(" ").endswith(_SENTENCE_ENDS) and since >= _LEAST_CHECKPOINT_SECONDS
-        if ended or since >= self._settings.checkpoint_seconds:
-            try:
-                self._keep(self._writer.text)
-            except SQLAlchemyError as error:
-                logger.warning("checkpoint failed; the next one has its text", error=type(error).__name__)
-
-    def _keep(self, text: str) -> None:
-        """Checkpoint `text`; finding the claim lost ends the attempt."""
-        self._has_kept = True  # even a commit that failed may have taken place
-        self._kept_at = time.monotonic()
-        with transaction() as session:
-            held = lifecycle.checkpoint(session, self._claim, text)
-        if not held:
-            raise Stopped(Stop.LOST)
 
     def _pause(self, state: RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None
@@ -203,13 +212,11 @@ class _Reply:
             return False
         return (error.retry_after or 0) <= self._settings.short_wait_seconds
 
-    def _take_back(self, state: RetryCallState) -> None:
+    def _take_back(self, draft: Draft, state: RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None
         logger.warning("model call failed; trying again", code=getattr(error, "code", None), try_=state.attempt_number)
         if self._writer.text:
-            if self._has_kept:
-                self._keep("")  # the row first: a checkpoint must never outlive a reset
-            self._writer.reset("")
+            draft.take_back(lambda: self._writer.reset(""))
 
     def _refused(self, error: ProviderError) -> None:
         settings, seconds = self._settings, error.retry_after or 0
@@ -225,6 +232,7 @@ class _Reply:
             with transaction() as session:
                 wake_at = lifecycle.wait(session, self._claim, seconds, self._run.seconds_left())
             if wake_at is not None:
+                failpoints.hit("waiting")
                 logger.info("reply waits for its provider", seconds=seconds)
                 self._writer.send(events.WAITING, {"wake_at": iso(wake_at), "reason": reason})
 

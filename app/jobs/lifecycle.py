@@ -1,10 +1,13 @@
 """The transitions of a job: each is one UPDATE that names the state it leaves; no row changed means: not yours.
 
-Every function works inside the caller's transaction and takes the job's row lock first, before any other row.
+Every function works inside the caller's transaction and takes the job's row lock first, before any other row. What
+each leaves, needs and sets stands in `app/jobs/transitions.py`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -12,16 +15,30 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, and_, exists, func, insert, or_, update
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Session, aliased
+from sqlalchemy.sql.dml import ReturningUpdate, Update
 
 from app.clock import now
+from app.jobs import transitions as moves
 from app.jobs.claim import Claim
+from app.jobs.transitions import Guard, Transition
 from app.models import TERMINAL, Attempt, Job, Status, WorkerLease
-
-# Nobody holds a job in these states, so anybody may end it.
-UNOWNED = (Status.PENDING, Status.WAITING, Status.REQUIRES_ACTION)
 
 CRASHED = "crashed"
 HANDED_OVER = "handed_over"
+
+
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """What the caller says about the job: which it is and, where a guard asks, the attempt, lease and most crashes."""
+
+    job_id: UUID
+    attempt: int = -1
+    lease_id: UUID | None = None
+    crashes_below: int = 0
+
+    @classmethod
+    def by(cls, claim: Claim) -> _Named:
+        return cls(claim.job_id, claim.attempt, claim.lease_id)
 
 
 def unblocked() -> ColumnElement[bool]:
@@ -30,32 +47,34 @@ def unblocked() -> ColumnElement[bool]:
     return ~exists().where(before.id == Job.after_id, before.status.not_in(TERMINAL))
 
 
+def lapsed() -> ColumnElement[bool]:
+    """True for a job whose lease has lapsed, or that has none."""
+    return ~exists().where(WorkerLease.id == Job.lease_id, WorkerLease.expires_at > now())
+
+
 def orphaned() -> ColumnElement[bool]:
     """True for a job that is being worked on under a lease that has lapsed."""
-    alive = exists().where(WorkerLease.id == Job.lease_id, WorkerLease.expires_at > now())
-    return and_(Job.status == Status.PROCESSING, ~alive)
+    return and_(Job.status == Status.PROCESSING, lapsed())
 
 
-def claim(session: Session, job_id: UUID, lease_id: UUID, reply_seconds: float) -> Claim | None:
+def claim(session: Session, job_id: UUID, lease_id: UUID, reply_seconds: float, crashes_below: int) -> Claim | None:
     """pending or due → processing, with the next attempt number; None when there is nothing to claim.
 
     The deadline starts with the first claim; a lease that has lapsed claims nothing.
     """
-    alive = exists().where(WorkerLease.id == lease_id, WorkerLease.expires_at > now())
-    due = or_(Job.status == Status.PENDING, and_(Job.status == Status.WAITING, Job.wake_at <= now()))
+    claiming = _update(
+        moves.CLAIM,
+        _Named(job_id, lease_id=lease_id, crashes_below=crashes_below),
+        status=Status.PROCESSING,
+        attempt=Job.attempt + 1,
+        lease_id=lease_id,
+        wake_at=None,
+        checkpoint="",
+        started_at=func.coalesce(Job.started_at, now()),
+        deadline_at=func.coalesce(Job.deadline_at, now(reply_seconds)),
+    )
     row = session.execute(
-        update(Job)
-        .where(Job.id == job_id, due, Job.cancel_requested_at.is_(None), unblocked(), alive)
-        .values(
-            status=Status.PROCESSING,
-            attempt=Job.attempt + 1,
-            lease_id=lease_id,
-            wake_at=None,
-            checkpoint="",
-            started_at=func.coalesce(Job.started_at, now()),
-            deadline_at=func.coalesce(Job.deadline_at, now(reply_seconds)),
-        )
-        .returning(Job.thread_id, Job.attempt, Job.request_id, Job.waits, Job.deadline_at, now().label("now"))
+        claiming.returning(Job.thread_id, Job.attempt, Job.request_id, Job.waits, Job.deadline_at, now().label("now"))
     ).one_or_none()
     if row is None:
         return None
@@ -66,12 +85,12 @@ def claim(session: Session, job_id: UUID, lease_id: UUID, reply_seconds: float) 
 
 def checkpoint(session: Session, claim: Claim, text: str) -> bool:
     """Keep the attempt's text so far."""
-    return _move(session, _held(claim), checkpoint=text)
+    return _move(session, moves.CHECKPOINT, _Named.by(claim), checkpoint=text)
 
 
 def finish(session: Session, claim: Claim, status: Status) -> bool:
     """processing → completed, failed or cancelled, by the worker that holds it."""
-    return _move(session, _held(claim), **_ended(status)) and _close(session, claim.job_id, claim.attempt, status)
+    return _move(session, moves.FINISH, _Named.by(claim), outcome=status, **_ended(status))
 
 
 def wait(session: Session, claim: Claim, seconds: float, seconds_left: float) -> datetime | None:
@@ -79,18 +98,16 @@ def wait(session: Session, claim: Claim, seconds: float, seconds_left: float) ->
 
     The deadline moves to `seconds_left` after that moment: waiting does not count.
     """
-    wake_at = session.scalars(
-        update(Job)
-        .where(_held(claim))
-        .values(
-            status=Status.WAITING,
-            lease_id=None,
-            waits=Job.waits + 1,
-            wake_at=now(seconds),
-            deadline_at=now(seconds + seconds_left),
-        )
-        .returning(Job.wake_at)
-    ).one_or_none()
+    waiting: ReturningUpdate[Any] = _update(
+        moves.WAIT,
+        _Named.by(claim),
+        status=Status.WAITING,
+        lease_id=None,
+        waits=Job.waits + 1,
+        wake_at=now(seconds),
+        deadline_at=now(seconds + seconds_left),
+    ).returning(Job.wake_at)
+    wake_at: datetime | None = session.scalars(waiting).one_or_none()
     if wake_at is not None:
         _close(session, claim.job_id, claim.attempt, Status.WAITING)
     return wake_at
@@ -98,82 +115,105 @@ def wait(session: Session, claim: Claim, seconds: float, seconds_left: float) ->
 
 def let_go(session: Session, job_id: UUID, attempt: int, lease_id: UUID) -> bool:
     """Make an orphan of a job that this lease holds although nobody works on it; the reaper takes it from there."""
-    return _move(session, _held_by(job_id, attempt, lease_id), lease_id=None)
+    return _move(session, moves.LET_GO, _Named(job_id, attempt, lease_id), lease_id=None)
 
 
 def hand_over(session: Session, claim: Claim) -> bool:
     """processing → pending without a crash: the worker is leaving and another shall go on at once."""
-    released = _move(session, _held(claim), status=Status.PENDING, lease_id=None, next_publish_at=now())
-    return released and _close(session, claim.job_id, claim.attempt, HANDED_OVER)
+    return _move(
+        session,
+        moves.HAND_OVER,
+        _Named.by(claim),
+        outcome=HANDED_OVER,
+        status=Status.PENDING,
+        lease_id=None,
+        next_publish_at=now(),
+    )
 
 
 def recover(session: Session, job_id: UUID, attempt: int) -> bool:
     """processing → pending, for a job whose worker's lease has lapsed; counts a crash."""
-    recovered = _move(
+    return _move(
         session,
-        and_(Job.id == job_id, Job.attempt == attempt, orphaned()),
+        moves.RECOVER,
+        _Named(job_id, attempt),
+        outcome=CRASHED,
         status=Status.PENDING,
         lease_id=None,
         crashes=Job.crashes + 1,
         next_publish_at=now(),
     )
-    return recovered and _close(session, job_id, attempt, CRASHED)
-
-
-def wake(session: Session, job_id: UUID) -> bool:
-    """waiting → pending once `wake_at` has passed."""
-    due = and_(Job.id == job_id, Job.status == Status.WAITING, Job.wake_at <= now())
-    return _move(session, due, status=Status.PENDING, wake_at=None, next_publish_at=now())
-
-
-def end_unowned(session: Session, job_id: UUID, attempt: int, status: Status) -> bool:
-    """pending, waiting or requires_action → `status`, by whoever ends a job that nobody works on."""
-    unowned = and_(Job.id == job_id, Job.status.in_(UNOWNED), Job.attempt == attempt)
-    return _move(session, unowned, **_ended(status))
 
 
 def end_orphan(session: Session, job_id: UUID, attempt: int, status: Status) -> bool:
     """processing → failed or cancelled, for a job whose worker's lease has lapsed and that shall not be tried again."""
-    orphan = and_(Job.id == job_id, Job.attempt == attempt, orphaned())
-    ended = _move(session, orphan, crashes=Job.crashes + 1, **_ended(status))
-    return ended and _close(session, job_id, attempt, CRASHED)
+    crashes = Job.crashes + 1
+    return _move(session, moves.END_ORPHAN, _Named(job_id, attempt), outcome=CRASHED, crashes=crashes, **_ended(status))
+
+
+def wake(session: Session, job_id: UUID) -> bool:
+    """waiting → pending once `wake_at` has passed."""
+    return _move(session, moves.WAKE, _Named(job_id), status=Status.PENDING, wake_at=None, next_publish_at=now())
+
+
+def end_unowned(session: Session, job_id: UUID, attempt: int, status: Status) -> bool:
+    """pending, waiting or requires_action → `status`, by whoever ends a job that nobody works on."""
+    return _move(session, moves.END_UNOWNED, _Named(job_id, attempt), **_ended(status))
 
 
 def request_cancel(session: Session, job_id: UUID) -> bool:
     """Note durably that this job shall be cancelled; its worker or the reaper does it."""
-    active = and_(Job.id == job_id, Job.status.not_in(TERMINAL), Job.cancel_requested_at.is_(None))
-    return _move(session, active, cancel_requested_at=now())
+    return _move(session, moves.REQUEST_CANCEL, _Named(job_id), cancel_requested_at=now())
 
 
 def mark_announced(session: Session, job_id: UUID) -> bool:
     """Note that the job's last event was sent."""
-    return _move(session, and_(Job.id == job_id, Job.finished_at.is_not(None)), announced_at=now())
+    return _move(session, moves.MARK_ANNOUNCED, _Named(job_id), announced_at=now())
 
 
-def _held(claim: Claim) -> ColumnElement[bool]:
-    return _held_by(claim.job_id, claim.attempt, claim.lease_id)
+_GUARDS: dict[Guard, Callable[[_Named], ColumnElement[bool]]] = {
+    Guard.ATTEMPT: lambda named: Job.attempt == named.attempt,
+    Guard.LEASE: lambda named: Job.lease_id == named.lease_id,
+    Guard.LAPSED: lambda _: lapsed(),
+    Guard.LIVE: lambda named: exists().where(WorkerLease.id == named.lease_id, WorkerLease.expires_at > now()),
+    Guard.DUE: lambda _: or_(Job.status != Status.WAITING, Job.wake_at <= now()),
+    Guard.UNBLOCKED: lambda _: unblocked(),
+    Guard.UNCANCELLED: lambda _: Job.cancel_requested_at.is_(None),
+    Guard.FEW_CRASHES: lambda named: Job.crashes < named.crashes_below,
+}
 
 
-def _held_by(job_id: UUID, attempt: int, lease_id: UUID) -> ColumnElement[bool]:
-    return and_(Job.id == job_id, Job.status == Status.PROCESSING, Job.attempt == attempt, Job.lease_id == lease_id)
+def _update(transition: Transition, named: _Named, **values: Any) -> Update:
+    """The one UPDATE of a transition."""
+    assert values.keys() == transition.sets, transition.name
+    assert values.get("status") in (transition.enters or {None}), transition.name
+    guards = [_GUARDS[guard](named) for guard in sorted(transition.guards)]
+    leaves = Job.status.in_(sorted(transition.leaves))
+    return (
+        update(Job)
+        .where(Job.id == named.job_id, leaves, *guards)
+        .values(**values)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _move(session: Session, transition: Transition, named: _Named, outcome: str = "", **values: Any) -> bool:
+    """Make the transition; where it ends the running attempt, `outcome` says how."""
+    result = session.execute(_update(transition, named, **values))
+    assert isinstance(result, CursorResult)
+    moved = result.rowcount == 1
+    if moved and transition.closes:
+        _close(session, named.job_id, named.attempt, outcome)
+    return moved
 
 
 def _ended(status: Status) -> dict[str, Any]:
     return {"status": status, "lease_id": None, "wake_at": None, "checkpoint": "", "finished_at": now()}
 
 
-def _move(session: Session, where: ColumnElement[bool], **values: Any) -> bool:
-    result = session.execute(
-        update(Job).where(where).values(**values), execution_options={"synchronize_session": False}
-    )
-    assert isinstance(result, CursorResult)
-    return result.rowcount == 1
-
-
-def _close(session: Session, job_id: UUID, attempt: int, outcome: str) -> bool:
+def _close(session: Session, job_id: UUID, attempt: int, outcome: str) -> None:
     session.execute(
         update(Attempt)
         .where(Attempt.job_id == job_id, Attempt.number == attempt)
         .values(ended_at=now(), outcome=outcome)
     )
-    return True

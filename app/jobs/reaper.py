@@ -13,10 +13,12 @@ from flask import Flask
 from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
+from app import failpoints
 from app.clock import now
 from app.config import Settings
 from app.database import reading, transaction
 from app.jobs import lease, lifecycle, queue
+from app.jobs.transitions import UNOWNED
 from app.models import Job, Status
 
 BATCH = 200
@@ -83,7 +85,7 @@ class Reaper:
             return None
 
     def _abandoned(self) -> list[Abandoned]:
-        unowned = Job.status.in_(lifecycle.UNOWNED)
+        unowned = Job.status.in_(UNOWNED)
         orphaned = lifecycle.orphaned()
         cases = (
             ("cancelled", and_(Job.cancel_requested_at.is_not(None), Job.finished_at.is_(None))),
@@ -120,6 +122,7 @@ def _recover(job_id: UUID, attempt: int) -> None:
     with transaction() as session:
         if lifecycle.recover(session, job_id, attempt):
             log.warning("recovered a job of a dead worker", job_id=str(job_id), attempt=attempt)
+    failpoints.hit("recovered")
 
 
 def _wake(job_id: UUID) -> None:

@@ -37,7 +37,7 @@ class Acting:
         """Claim it, as a worker that is alive."""
         lease_id = rows.a_lease()
         with transaction() as session:
-            claim = lifecycle.claim(session, self.job_id, lease_id, 600)
+            claim = lifecycle.claim(session, self.job_id, lease_id, 600, 3)
         assert claim is not None
         self.claim: Claim = claim
         ids = (str(self.thread_id), str(self.reply_id), claim.attempt)

@@ -10,6 +10,7 @@ from sqlalchemy import insert
 
 from app.auth import principal
 from app.chat import finishing, watching
+from app.chat.keeping import Keeper
 from app.chat.replying import Workshop
 from app.database import transaction
 from app.extensions import redis, settings
@@ -65,7 +66,7 @@ def make_workshop(app: Flask) -> Iterator[MakeWorkshop]:
         wanted = settings().model_copy(update=values)
         presences.append(Presence(app, wanted))
         presences[-1].start()
-        return Workshop(wanted, presences[-1], Flusher(redis(), wanted), Watch(0.02))
+        return Workshop(wanted, presences[-1], Flusher(redis(), wanted), Watch(0.02), Keeper(app, wanted), apart=None)
 
     yield make
     for presence in presences:

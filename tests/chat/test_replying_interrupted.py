@@ -145,7 +145,7 @@ def test_a_reply_whose_lease_was_lost_writes_nothing_more(
     until(lambda: reaper.pass_once() or status(job_id) is Status.PENDING, what="the recovery")
     other = rows.a_lease()
     with transaction() as session:
-        assert lifecycle.claim(session, job_id, other, 60)
+        assert lifecycle.claim(session, job_id, other, 60, 3)
     reply = reply_of(job_id)
     first = Event(events.PROCESSING, str(reply.thread_id), str(reply.id), 2)
     log.append(redis(), workshop.settings, [first])
@@ -168,8 +168,8 @@ def test_a_mistake_before_the_model_is_asked_fails_the_reply(workshop: Workshop,
 def test_a_mistake_while_a_reply_is_written_fails_it_with_what_it_has(
     make_workshop: MakeWorkshop, user_id: UUID
 ) -> None:
-    job_id = posted(user_id, "Said.\nnever said")
-    reply = written(make_workshop(checkpoint_seconds=None), job_id)  # comparing it with a time is a mistake
+    job_id = posted(user_id, "Said.\n!error 429 retry-after=1")
+    reply = written(make_workshop(short_wait_seconds=None), job_id)  # comparing it with a pause is a mistake
     assert reply.error is not None
     assert (status(job_id), reply.content, reply.error["code"]) == (Status.FAILED, "Said.", "internal_error")
 
@@ -236,6 +236,6 @@ def test_a_claim_whose_outcome_was_never_learnt_is_recovered_by_its_own_process(
     lease_id = workshop.presence.lease_id
     assert lease_id is not None
     with transaction() as session:
-        assert lifecycle.claim(session, job_id, lease_id, 60)
+        assert lifecycle.claim(session, job_id, lease_id, 60, 3)
     until(lambda: reaper.pass_once() or status(job_id) is Status.PENDING, what="the recovery")
     assert written(workshop, job_id).content == "hello"

@@ -62,7 +62,7 @@ def test_a_frozen_process_writes_nothing_once_its_job_is_anothers(app: Flask, re
         until(lambda: reaper.pass_once() or rows.job(job_id).status is Status.PENDING, what="the recovery")
         lease_id = rows.a_lease()
         with transaction() as session:
-            assert lifecycle.claim(session, job_id, lease_id, 60)
+            assert lifecycle.claim(session, job_id, lease_id, 60, 3)
         log.append(redis(), settings(), [Event(events.PROCESSING, thread_id, str(reply.id), 2)])
         frozen.send_signal(signal.SIGCONT)
         assert said(frozen, "stopped") == {"stopped": "lease lost", "finished": False, "holds": False}

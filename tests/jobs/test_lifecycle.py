@@ -20,7 +20,7 @@ pytestmark = pytest.mark.usefixtures("app")
 
 def claimed(job_id: UUID, lease_id: UUID, reply_seconds: float = 60) -> Claim | None:
     with transaction() as session:
-        return lifecycle.claim(session, job_id, lease_id, reply_seconds)
+        return lifecycle.claim(session, job_id, lease_id, reply_seconds, 3)
 
 
 def must_claim(job_id: UUID, lease_id: UUID, reply_seconds: float = 60) -> Claim:
@@ -108,7 +108,7 @@ def test_each_attempt_leaves_a_row_that_says_how_it_ended() -> None:
 
 
 def _now(session: object, job_id: UUID, lease_id: UUID) -> Claim:
-    claim = lifecycle.claim(session, job_id, lease_id, 60)  # type: ignore[arg-type]
+    claim = lifecycle.claim(session, job_id, lease_id, 60, 3)  # type: ignore[arg-type]
     assert claim is not None
     return claim
 

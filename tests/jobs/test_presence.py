@@ -27,7 +27,7 @@ def claim(presence: Presence, job_id: UUID | None = None, seconds: float = 60) -
     lease_id, job_id = presence.lease_id, job_id or rows.a_job()
     assert lease_id is not None
     with transaction() as session:
-        claimed = lifecycle.claim(session, job_id, lease_id, seconds)
+        claimed = lifecycle.claim(session, job_id, lease_id, seconds, 3)
     assert claimed is not None
     return claimed
 

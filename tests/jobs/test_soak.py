@@ -49,7 +49,7 @@ class Soak:
         while not self.over.is_set():
             lease_id = rows.a_lease(60)
             with transaction() as session:
-                claim = lifecycle.claim(session, chance.choice(self.contested()), lease_id, 60)
+                claim = lifecycle.claim(session, chance.choice(self.contested()), lease_id, 60, 3)
             if claim is not None:
                 self.write(claim, chance)
 

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from app.jobs import lifecycle
 from app.jobs.claim import Claim
+from app.jobs.transitions import UNOWNED
 from app.models import ACTIVE, TERMINAL, Status
 
 OWNERS = ("mine", "other", "lapsed")
@@ -67,7 +68,7 @@ def _claimable(case: Case) -> bool:
 
 
 TRANSITIONS = [
-    Transition("claim", lambda s, job, attempt, lease: lifecycle.claim(s, job, lease, 60), _claimable),
+    Transition("claim", lambda s, job, attempt, lease: lifecycle.claim(s, job, lease, 60, 3), _claimable),
     _held("checkpoint", lambda s, claim: lifecycle.checkpoint(s, claim, "new text")),
     _held("complete", lambda s, claim: lifecycle.finish(s, claim, Status.COMPLETED)),
     _held("fail", lambda s, claim: lifecycle.finish(s, claim, Status.FAILED)),
@@ -83,7 +84,7 @@ TRANSITIONS = [
     Transition(
         "end what nobody holds",
         lambda s, job, attempt, lease: lifecycle.end_unowned(s, job, attempt, Status.CANCELLED),
-        lambda c: c.status in lifecycle.UNOWNED and c.right_attempt,
+        lambda c: c.status in UNOWNED and c.right_attempt,
     ),
     Transition(
         "wake",

@@ -39,7 +39,7 @@ def main(database_url: str, redis_url: str, job_id: str, lease_seconds: str) -> 
         lease_id = presence.lease_id
         assert lease_id is not None
         with transaction() as session:
-            claim = lifecycle.claim(session, UUID(job_id), lease_id, 60)
+            claim = lifecycle.claim(session, UUID(job_id), lease_id, 60, 3)
         assert claim is not None
         with reading() as session:
             message_id = session.scalars(select(Message.id).where(Message.job_id == claim.job_id)).one()

@@ -1,0 +1,42 @@
+"""One reply in a process of its own: `python -m workers.alone JOB_ID`, for one that has crashed its workers."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from types import FrameType
+from uuid import UUID
+
+import structlog
+
+from app import create_app
+from app.chat import replying
+from app.config import current_settings
+from app.jobs.presence import Presence
+from workers.workshop import open_workshop
+
+log = structlog.get_logger(__name__)
+
+
+def main(job_id: UUID) -> None:
+    """Write the reply, or hand it over at SIGTERM. The lease is this process's own, and so is the crash."""
+    settings = current_settings()
+    app = create_app(settings, is_worker=True)
+    with app.app_context():
+        workshop = open_workshop(app, settings, apart=None)
+        _drain_at_sigterm(workshop.presence)
+        structlog.contextvars.bind_contextvars(job_id=str(job_id))
+        log.info("writing one reply alone", lease=str(workshop.presence.lease_id))
+        replying.process_message(workshop, job_id)
+        workshop.presence.leave()
+
+
+def _drain_at_sigterm(presence: Presence) -> None:
+    def drain(_number: int, _frame: FrameType | None) -> None:
+        presence.drain()
+
+    signal.signal(signal.SIGTERM, drain)
+
+
+if __name__ == "__main__":
+    main(UUID(sys.argv[1]))

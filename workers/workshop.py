@@ -1,0 +1,28 @@
+"""What a process that writes replies needs around it, made ready in the order that lets it begin."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from uuid import UUID
+
+from flask import Flask
+
+from app.chat.keeping import Keeper
+from app.chat.replying import Workshop
+from app.config import Settings
+from app.extensions import redis_client
+from app.jobs.presence import Presence
+from app.llm.call import Watch
+from app.stream.flusher import Flusher
+from app.stream.signals import CancelListener
+
+
+def open_workshop(app: Flask, settings: Settings, apart: Callable[[UUID], object] | None) -> Workshop:
+    """A workshop with a lease, which hears cancels."""
+    presence = Presence(app, settings)
+    # Its own connection: a flush must not wait behind anything else.
+    flusher = Flusher(redis_client(settings.redis_url, settings.redis_timeout_seconds, connections=2), settings)
+    workshop = Workshop(settings, presence, flusher, Watch(), Keeper(app, settings), apart)
+    presence.start()
+    CancelListener(app.extensions["redis"], lambda job_id: presence.cancel(UUID(job_id))).start()
+    return workshop
