@@ -120,7 +120,10 @@ def of_auth(error: AuthError) -> Response:
 def of_http(error: HTTPException) -> Response:
     """The answer to what Flask itself refused, with the headers it wanted to send."""
     status = error.code or 500
-    response = problem(status, _CODES.get(status, "invalid"), error.description or _TITLES.get(status, "Error"))
+    detail = error.description or _TITLES.get(status, "Error")
+    if status == 429:
+        detail = f"More than {detail}; send it again after the seconds in Retry-After."
+    response = problem(status, _CODES.get(status, "invalid"), detail)
     for name, value in error.get_headers():
         if name.lower() not in {"content-type", "content-length"}:
             response.headers[name] = value

@@ -110,7 +110,7 @@ def _thread(session: Session, user_id: UUID, draft: Draft) -> Thread:
 
 
 def _title(content: str) -> str:
-    line = content.strip().splitlines()[0]
+    line = content.strip().splitlines()[0].rstrip()
     return line if len(line) <= _TITLE_CHARS else line[: _TITLE_CHARS - 1].rstrip() + "…"
 
 

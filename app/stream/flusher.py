@@ -39,6 +39,7 @@ class Flusher:
         self._rung: dict[int, Source] = {}
         self._bell = threading.Condition()
         self._thread: threading.Thread | None = None
+        self._trouble = ""
 
     def ring(self, source: Source) -> None:
         """Say that `source` has events; returns at once."""
@@ -69,8 +70,9 @@ class Flusher:
         outcomes: list[Outcome]
         try:
             outcomes = list(append(self._client, self._settings, everything))
+            self._note("")
         except RedisError as error:
-            log.warning("events not sent; readers fall back to the database", error=type(error).__name__)
+            self._note(type(error).__name__)
             outcomes = [error] * len(everything)
         except Exception as error:
             # This thread is the only one that writes: it must outlive an event that cannot be sent.
@@ -80,3 +82,11 @@ class Flusher:
         for source, events in batches:
             source.told(events, outcomes[position : position + len(events)])
             position += len(events)
+
+    def _note(self, trouble: str) -> None:
+        """Log what has changed: while Redis is away there is a failed flush twice a second."""
+        if trouble and trouble != self._trouble:
+            log.warning("events not sent; readers fall back to the database until they are", error=trouble)
+        elif self._trouble and not trouble:
+            log.info("events are sent again")
+        self._trouble = trouble

@@ -75,10 +75,15 @@ class Subscription:
                 self._arrived.wait(max(0.0, seconds))
         if self.closed:
             return Closed()
-        if self._lagged:
-            self._lagged = False
-            return Lagged()
-        return self._items.popleft() if self._items else None
+        try:
+            return self._lag() or self._items.popleft()
+        except IndexError:
+            return self._lag()  # they may just have been lost
+
+    def _lag(self) -> Lagged | None:
+        """What tells the reader, once, that items were lost."""
+        lagged, self._lagged = self._lagged, False
+        return Lagged() if lagged else None
 
     def _ready(self) -> bool:
         return bool(self._items) or self._lagged or self.closed

@@ -35,7 +35,7 @@ def running_hub(client: Redis, settings: Settings, look: Looking = lambda intere
 @pytest.fixture
 def hub(client: Redis, settings: Settings) -> Iterator[Hub]:
     """A hub that seldom looks at the database, so that what is heard came through Redis."""
-    with running_hub(client, settings.model_copy(update={"recheck_seconds": 60})) as made:
+    with running_hub(client, settings.model_copy(update={"recheck_seconds": 10})) as made:
         yield made
 
 
