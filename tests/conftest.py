@@ -29,6 +29,10 @@ MakeStack = Callable[..., AbstractContextManager[Stack]]
 _HOME = tempfile.mkdtemp(prefix="holdfast-tests-")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--reliability", type=os.path.abspath, help="document that gets the table of faults")
+
+
 def pytest_configure() -> None:
     """No test may touch a developer's own data or settings; nothing of the app has read any yet."""
     os.environ["DATA_DIR"] = _HOME

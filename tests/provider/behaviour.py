@@ -13,7 +13,8 @@ the connection after 20 of them in the first two requests with the same conversa
     nousage     never say how many tokens there were
     absurdusage say numbers that cannot be
 
-Faults. Those in mid-stream come after `at20` tokens, by default after half of them:
+Faults. Those in mid-stream come after `at20` tokens, by default after half of them; with `t20-at20` after the whole
+text, just before the terminal marker:
 
     429         answer with this status: 400 401 402 403 404 408 413 422 429 500 502 503 504 529
     429ra2      and with Retry-After, in seconds; `429rd2` gives it as a date, `429rm2` in milliseconds

@@ -80,12 +80,16 @@ class Reply:
     async def _say(self) -> None:
         start = time.monotonic()
         for number in range(1, self._behaviour.tokens + 1):
-            if self.tokens == self._behaviour.fault_at:
-                await self._fail()
+            await self._fail_where_due()
             due = start + (number - 1) / self._behaviour.rate if self._behaviour.rate else 0
             await self._connection.pause(due - time.monotonic())
             await self._send(self._dialect.token(f"w{number}" if number == 1 else f" w{number}"))
             self.tokens = number
+        await self._fail_where_due()
+
+    async def _fail_where_due(self) -> None:
+        if self.tokens == self._behaviour.fault_at:
+            await self._fail()
 
     async def _fail(self) -> None:
         """The fault in mid-stream, where there is one."""

@@ -13,10 +13,12 @@ import pytest
 
 from app.config import Settings
 from app.llm.call import Call
+from app.llm.errors import StreamCut
 from app.llm.providers import resolve
 from app.llm.types import ModelRequest, TextDelta, Turn
 from tests.provider import FakeProvider
 from tests.provider.behaviour import Behaviour
+from tests.provider.process import ProviderProcess
 
 ROOT = Path(__file__).resolve().parents[2]
 STREAMS = 100
@@ -58,6 +60,20 @@ def test_a_hundred_streams_run_at_once_and_on_time() -> None:
     assert seconds < 10  # 1 s where nothing else runs
 
 
+@pytest.mark.parametrize("dialect", ["openai", "anthropic"])
+@pytest.mark.parametrize("fault", ["rst", "fin", "clean"])
+def test_a_cut_after_the_whole_text_still_lacks_the_terminal_marker(dialect: str, fault: str) -> None:
+    model, texts = f"fake-t3-at3-{fault}", []
+    with FakeProvider() as provider:
+        urls = {"openai_base_url": provider.openai_url, "anthropic_base_url": provider.anthropic_url}
+        source, known = resolve(Settings(**urls, openai_api_key="k", anthropic_api_key="k"), f"{dialect}/{model}")
+        chunks = source.stream(ModelRequest(known.name, (Turn("user", "hi"),)), Call(30, 30))
+        with pytest.raises(StreamCut):
+            texts.extend(chunk.text for chunk in chunks if isinstance(chunk, TextDelta))
+        [closed] = provider.calls.wait_for("closed", model)
+    assert ("".join(texts), closed["tokens"]) == ("w1 w2 w3", 3)
+
+
 def test_as_a_process_it_prints_its_url_and_logs_every_call(tmp_path: Path) -> None:
     log = tmp_path / "calls.jsonl"
     command = [sys.executable, "-m", "tests.provider", "--port", "0", "--calls", str(log)]
@@ -71,3 +87,14 @@ def test_as_a_process_it_prints_its_url_and_logs_every_call(tmp_path: Path) -> N
     assert asked["event"] == "request"
     assert asked["messages"] == [{"role": "user", "content": "What I said"}]
     assert (closed["event"], closed["call"], closed["tokens"]) == ("closed", asked["call"], 3)
+
+
+def test_its_process_is_asked_for_its_calls(tmp_path: Path) -> None:
+    with ProviderProcess(tmp_path / "calls.jsonl") as provider:
+        assert provider.lines("request") == []
+        assert say(f"{provider.url}/v1", "fake-t3", "one") == "w1 w2 w3"
+        say(f"{provider.url}/v1", "fake-t2", "two\u2028lines")
+        assert [call["tokens"] for call in provider.wait_for("closed", count=2)] == [3, 2]
+        assert [call["messages"][0]["content"] for call in provider.lines("request", "fake-t2")] == ["two\u2028lines"]
+        assert f":{provider.port}" in provider.url
+    assert provider.process.returncode == 0

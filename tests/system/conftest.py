@@ -1,8 +1,9 @@
-"""A stack that several tests share, because none of them harms it."""
+"""A stack that several tests share, because none of them harms it; and the report of what the others survived."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from uuid import uuid4
 
 import httpx2 as httpx
@@ -10,6 +11,11 @@ import pytest
 
 from tests.conftest import postgres_copy, sqlite_copy
 from tests.support.stack import Stack, running_stack
+from tests.system.reliability import Run
+
+Measure = Callable[[str, float, str, str], None]
+
+_run = Run()
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
@@ -29,3 +35,28 @@ def client(stack: Stack) -> Iterator[httpx.Client]:
     """A new user of it."""
     with stack.user(f"{uuid4().hex}@example.com") as client:
         yield client
+
+
+@pytest.fixture
+def measure() -> Measure:
+    """`measure(name, value, unit, goal)` puts a figure into the report of the run."""
+    return _run.measured
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    report = yield
+    marks = [mark.args[0] for mark in item.iter_markers("fault")]
+    if marks and (report.when == "call" or report.failed):
+        for id_ in marks:
+            _run.outcomes[id_].append(report.outcome)
+    return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if _run.outcomes:
+        terminalreporter.write_line("")
+        terminalreporter.write_line(_run.tables())
+    path = config.getoption("--reliability")
+    if path:
+        _run.write(Path(path))
