@@ -39,7 +39,7 @@ def main() -> int:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m tests.nemesis", description=__doc__)
+    parser = argparse.ArgumentParser(prog="nemesis", usage=argparse.SUPPRESS, description=__doc__)
     parser.add_argument("--seed", type=_whole("SEED", 0, 2**63), required=True, help="a whole number")
     parser.add_argument("--seconds", type=_whole("SECONDS", 10, 3600), default=60, help="10 to 3600")
     parser.add_argument("--database", choices=("sqlite", "postgresql"), default="sqlite")
