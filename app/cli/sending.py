@@ -1,74 +1,24 @@
-"""Commands for the owner of this machine: `flask --app app …`."""
+"""`send`: post a message and print its reply as it is written."""
 
 from __future__ import annotations
 
 import itertools
-import secrets
-import sys
-from collections.abc import Iterator
 from uuid import UUID
 
 import click
-from flask import Flask
 from flask.cli import with_appcontext
-from flask_migrate import upgrade
 from redis.client import PubSub
 
 from app.auth import accounts
 from app.chat import sending
 from app.chat.errors import ChatError
 from app.chat.sending import Draft
+from app.cli import live
 from app.extensions import redis
-from app.ids import parse_id
 from app.stream import events, log
 from app.stream.events import Event
 from app.stream.log import Keys
 from app.text import UncleanText, clean
-
-_OWNER = "owner@holdfast.local"
-
-
-def register(app: Flask) -> None:
-    """Add the commands."""
-    for command in (setup, create_user, listen, send):
-        app.cli.add_command(command)
-
-
-@click.command()
-@with_appcontext
-def setup() -> None:
-    """Bring the database up to date; on the first start make the owner's account and print its API key."""
-    upgrade()
-    if accounts.count() == 0:
-        password = secrets.token_urlsafe(12)
-        _, key = accounts.create(_OWNER, password)
-        click.echo(f"Account: {_OWNER}, password: {password}")
-        click.echo(f"API key: {key}")
-
-
-@click.command("create-user")
-@click.argument("email")
-@click.password_option()
-@with_appcontext
-def create_user(email: str, password: str) -> None:
-    """Make an account, whatever SIGNUP says, and print its API key."""
-    _, key = accounts.create(email, password)
-    click.echo(f"API key: {key}")
-
-
-@click.command()
-@click.argument("thread_id")
-@with_appcontext
-def listen(thread_id: str) -> None:
-    """Print a thread's events live, from Redis pub/sub itself."""
-    if parse_id(thread_id) is None:
-        raise click.BadParameter("must be a thread's id", param_hint="THREAD_ID")
-    with PubSub(redis().connection_pool, ignore_subscribe_messages=True) as channel:
-        channel.subscribe(Keys(thread_id).channel)
-        click.echo(f"listening on {Keys(thread_id).channel}", err=True)
-        for text in _live(channel):
-            click.echo(text)
-            sys.stdout.flush()
 
 
 @click.command()
@@ -101,8 +51,8 @@ def _print_reply(thread_id: str, reply_id: str) -> None:
     printed = ""
     with PubSub(redis().connection_pool, ignore_subscribe_messages=True) as channel:
         channel.subscribe(Keys(thread_id).channel)
-        live = map(events.decode, _live(channel))
-        for event in itertools.chain(log.read_tail(redis(), thread_id), live):
+        heard = map(events.decode, live.messages(channel))
+        for event in itertools.chain(log.read_tail(redis(), thread_id), heard):
             if event.message_id != reply_id:
                 continue
             text = _text_after(printed, event)
@@ -114,13 +64,6 @@ def _print_reply(thread_id: str, reply_id: str) -> None:
             if event.is_terminal:
                 click.echo(f"\n[{event.type}]" if event.type != events.COMPLETED else "")
                 return
-
-
-def _live(channel: PubSub) -> Iterator[str]:
-    while True:
-        message = channel.get_message(timeout=60)
-        if message is not None and message["type"] == "message":
-            yield message["data"]
 
 
 def _text_after(text: str, event: Event) -> str:

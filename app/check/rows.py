@@ -1,0 +1,166 @@
+"""Every message and its job, page by page, against what rows alone can tell."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Select, exists, func, null, select
+from sqlalchemy.orm import Session, aliased
+
+from app.check.database import snapshot
+from app.models import ACTIVE, TERMINAL, Attempt, Job, Message, Status, Step, Thread, WorkerLease
+
+_PAGE = 500
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """One row of `attempts`."""
+
+    number: int
+    started_at: datetime
+    ended_at: datetime | None
+    outcome: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A message with what stands beside it: its thread, parent and job, and the job whose reply it comes after.
+
+    `before_…` is the reply that its parent answers to, `after_…` the job that its own job waits for.
+    """
+
+    id: UUID
+    role: str
+    thread_id: UUID
+    user_id: UUID
+    owner_id: UUID
+    created_at: datetime
+    completed_at: datetime | None
+    finish_reason: str | None
+    has_error: bool
+    is_empty: bool
+    parent_thread_id: UUID | None
+    parent_created_at: datetime | None
+    before_id: UUID | None
+    before_finished_at: datetime | None
+    job_id: UUID | None
+    job_thread_id: UUID | None
+    status: Status | None
+    attempt: int | None
+    crashes: int | None
+    waits: int | None
+    lease_id: UUID | None
+    lease_expires_at: datetime | None
+    has_checkpoint: bool | None
+    next_publish_at: datetime | None
+    started_at: datetime | None
+    wake_at: datetime | None
+    deadline_at: datetime | None
+    cancel_requested_at: datetime | None
+    finished_at: datetime | None
+    announced_at: datetime | None
+    after_id: UUID | None
+    after_thread_id: UUID | None
+    after_finished_at: datetime | None
+    attempts: tuple[Claimed, ...] = ()
+    steps: tuple[tuple[int, datetime], ...] = ()
+
+    @property
+    def ended(self) -> bool:
+        """Whether its job is in a terminal state."""
+        return self.status in TERMINAL
+
+    @property
+    def blocked(self) -> bool:
+        """Whether the job it waits for still runs."""
+        return self.after_id is not None and self.after_finished_at is None
+
+
+def pages(progress: Progress) -> Iterator[list[Row]]:
+    """All messages, oldest first; each page is one state of the database."""
+    total = _count()
+    after, seen = UUID(int=0), 0
+    while page := _page(after):
+        after, seen = page[-1].id, seen + len(page)
+        progress("messages", seen, max(total, seen))
+        yield page
+
+
+def orphans() -> list[tuple[UUID, Status]]:
+    """Active jobs that write no message."""
+    writes = exists().where(Message.job_id == Job.id)
+    with snapshot() as session:
+        rows = session.execute(select(Job.id, Job.status).where(Job.status.in_(ACTIVE), ~writes))
+        return [(row.id, row.status) for row in rows]
+
+
+def _count() -> int:
+    with snapshot() as session:
+        return session.scalars(select(func.count()).select_from(Message)).one()
+
+
+def _page(after: UUID) -> list[Row]:
+    with snapshot() as session:
+        found = [dict(row._mapping) for row in session.execute(_statement(after))]
+        job_ids = [row["job_id"] for row in found if row["job_id"] is not None]
+        attempts, steps = _attempts(session, job_ids), _steps(session, job_ids)
+    return [Row(**row, attempts=attempts[row["job_id"]], steps=steps[row["job_id"]]) for row in found]
+
+
+def _statement(after: UUID) -> Select[*tuple[Any, ...]]:
+    parent, before, before_job, waits_for = aliased(Message), aliased(Message), aliased(Job), aliased(Job)
+    columns = [
+        *(Message.id, Message.role, Message.thread_id, Message.user_id, Thread.user_id.label("owner_id")),
+        *(Message.created_at, Message.completed_at, Message.finish_reason),
+        Message.error.is_not(null()).label("has_error"),
+        (Message.content == "").label("is_empty"),
+        parent.thread_id.label("parent_thread_id"),
+        parent.created_at.label("parent_created_at"),
+        before_job.id.label("before_id"),
+        before_job.finished_at.label("before_finished_at"),
+        *(Job.id.label("job_id"), Job.thread_id.label("job_thread_id"), Job.status, Job.attempt, Job.crashes),
+        *(Job.waits, Job.lease_id, WorkerLease.expires_at.label("lease_expires_at")),
+        (Job.checkpoint != "").label("has_checkpoint"),
+        *(Job.next_publish_at, Job.started_at, Job.wake_at, Job.deadline_at, Job.cancel_requested_at),
+        *(Job.finished_at, Job.announced_at, Job.after_id),
+        waits_for.thread_id.label("after_thread_id"),
+        waits_for.finished_at.label("after_finished_at"),
+    ]
+    return (
+        select(*columns)
+        .join(Thread, Thread.id == Message.thread_id)
+        .outerjoin(Job, Job.id == Message.job_id)
+        .outerjoin(WorkerLease, WorkerLease.id == Job.lease_id)
+        .outerjoin(waits_for, waits_for.id == Job.after_id)
+        .outerjoin(parent, parent.id == Message.parent_id)
+        .outerjoin(before, before.id == parent.parent_id)
+        .outerjoin(before_job, before_job.id == before.job_id)
+        .where(Message.id > after)
+        .order_by(Message.id)
+        .limit(_PAGE)
+    )
+
+
+def _attempts(session: Session, job_ids: Sequence[UUID]) -> Mapping[UUID | None, tuple[Claimed, ...]]:
+    columns = (Attempt.job_id, Attempt.number, Attempt.started_at, Attempt.ended_at, Attempt.outcome)
+    statement = select(*columns).where(Attempt.job_id.in_(job_ids)).order_by(Attempt.job_id, Attempt.number)
+    found: defaultdict[UUID | None, tuple[Claimed, ...]] = defaultdict(tuple)
+    for row in session.execute(statement):
+        found[row.job_id] += (Claimed(row.number, row.started_at, row.ended_at, row.outcome),)
+    return found
+
+
+def _steps(session: Session, job_ids: Sequence[UUID]) -> Mapping[UUID | None, tuple[tuple[int, datetime], ...]]:
+    statement = select(Step.job_id, Step.attempt, Step.completed_at).where(Step.job_id.in_(job_ids))
+    found: defaultdict[UUID | None, tuple[tuple[int, datetime], ...]] = defaultdict(tuple)
+    for row in session.execute(statement.order_by(Step.number)):
+        found[row.job_id] += ((row.attempt, row.completed_at),)
+    return found
