@@ -122,12 +122,15 @@ class FakeProvider:
         )
 
     def _behaviour(self, model: str, messages: list[dict[str, str]]) -> Behaviour:
-        """How to answer this time: a fault with `x2` is over after two requests with the same conversation."""
+        """How to answer this time: a fault with `x2` is over after two requests with the same conversation.
+
+        System messages do not count: they tell the minute, which may pass between two tries.
+        """
         try:
             behaviour = Behaviour.of(model)
         except (ValueError, KeyError):
             return Behaviour(status=404)
-        conversation = json.dumps([model, messages])
+        conversation = json.dumps([model, [said for said in messages if said["role"] != "system"]])
         self._asked[conversation] += 1
         over = behaviour.times is not None and self._asked[conversation] > behaviour.times
         return behaviour.healed() if over else behaviour

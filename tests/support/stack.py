@@ -20,6 +20,7 @@ from redis.exceptions import RedisError
 from tests.support.copy import ROOT, free_port
 
 PASSWORD = "correct horse battery"
+START_SECONDS = 90.0  # some 4 s alone; a crowded machine takes its time, and a start is no promise
 
 
 def until(condition: Callable[[], Any], seconds: float = 15, what: str = "it") -> Any:
@@ -86,13 +87,13 @@ class Stack:
     def start_web(self) -> None:
         """Start the web process and wait until it answers."""
         self.start("web", "-m", "gunicorn", "--config", "python:workers.gunicorn_conf", "app:create_app()")
-        until(self._web_answers, what="the web process's answer")
+        until(self._web_answers, START_SECONDS, "the web process's answer")
 
     def start_worker(self, name: str = "worker") -> None:
         """Start a worker and wait until it takes jobs."""
         began = self.log(name).stat().st_size if self.log(name).exists() else 0
         self.start(name, "-m", "celery", "--app", "workers.worker", "--quiet", "worker", "--hostname", f"{name}@test")
-        until(lambda: b"@test ready" in self.log(name).read_bytes()[began:], 30, f"{name}'s start")
+        until(lambda: b"@test ready" in self.log(name).read_bytes()[began:], START_SECONDS, f"{name}'s start")
 
     def kill(self, name: str, number: signal.Signals = signal.SIGKILL) -> float:
         """Send the signal and wait for the end; returns how many seconds that took."""

@@ -13,8 +13,6 @@ When the block ends without an exception the checker reads everything; what it f
 from __future__ import annotations
 
 import shutil
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -29,7 +27,6 @@ import pytest
 from tests.clients import Access, Client, Polling, Posted, Poster, PubSub, SseReply, SseThread
 from tests.provider.process import ProviderProcess
 from tests.proxy import Proxy
-from tests.support.copy import ROOT
 from tests.support.reader import ENDED
 from tests.support.stack import until
 from tests.system import staging
@@ -164,17 +161,13 @@ class Scene:
         assert code == 0, f"the checker found:\n{report}"
 
     def verdicts(self, *, faults_ended: float | None = None) -> tuple[int, str]:
-        """The checker's exit code, and what it printed."""
+        """The checker's exit code, and what it printed, which is also `report`. Ends the posters."""
         for poster in self._posters.values():
             poster.join(POST_SECONDS)
-        command = [sys.executable, "-m", "flask", "--app", "app", "check", "--transcripts", str(self.transcripts)]
-        command += ["--provider", str(self.provider.calls), "--logs", str(self.stack.log("web").parent)]
-        command += ["--faults-ended", str(faults_ended)] if faults_ended else []
-        direct = {"DATABASE_URL": self.stack.database_url, "REDIS_URL": self.stack.redis_url}
-        done = subprocess.run(
-            command, cwd=ROOT, env=self.stack.env | direct, capture_output=True, text=True, timeout=100, check=False
-        )
-        return done.returncode, f"{done.stdout}\n{done.stderr}"
+        ended = faults_ended or self.faults_ended
+        more = [*self.evidence, *(["--faults-ended", str(ended)] if ended else [])]
+        code, self.report = staging.checked(self.stack, self.provider, self.transcripts, more)
+        return code, self.report
 
     def _running(self) -> dict[str, str]:
         """The posted replies that have not ended, as far as the web process says."""

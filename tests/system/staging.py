@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from pathlib import Path
 
 from sqlalchemy import make_url
 
 from tests.provider.process import ProviderProcess
 from tests.proxy import Proxy
+from tests.support.copy import ROOT
 from tests.support.stack import Stack
 
 MODEL = "openai/fake-t20-r50"
@@ -58,3 +60,12 @@ def start(stack: Stack, workers: int) -> None:
     stack.start_web()
     for number in range(1, workers + 1):
         stack.start_worker("worker" if number == 1 else f"worker{number}")
+
+
+def checked(stack: Stack, provider: ProviderProcess, transcripts: Path, more: list[str]) -> tuple[int, str]:
+    """The checker's exit code and what it printed. It goes to the stores directly, whatever their proxies do."""
+    command = [sys.executable, "-m", "flask", "--app", "app", "check", "--transcripts", str(transcripts)]
+    command += ["--provider", str(provider.calls), "--logs", str(stack.log("web").parent), *more]
+    env = stack.env | {"DATABASE_URL": stack.database_url, "REDIS_URL": stack.redis_url}
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=100, check=False)
+    return done.returncode, f"{done.stdout}\n{done.stderr}"
