@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import re
 import shutil
 import subprocess
@@ -16,8 +15,10 @@ from werkzeug.routing import Map
 
 from app import create_app
 from app.config import Settings
-from app.jobs import lifecycle, queue
+from app.jobs import queue
+from app.jobs.transitions import TRANSITIONS
 from app.models import Status
+from tests.docs import states
 from tests.docs.documents import (
     ARCHITECTURE,
     DOCUMENTS,
@@ -122,18 +123,17 @@ def test_every_floor_is_described() -> None:
             assert f"`app/{path.name}" in described, path.name
 
 
-def test_the_table_of_transitions_has_every_function_of_lifecycle() -> None:
-    rows = re.findall(r"^\| `(\w+)` \| (.*?) \| (.*?) \|", section(ARCHITECTURE, "The states of a job"), re.MULTILINE)
-    assert {function for function, _, _ in rows} == transitions()
-    named = {word for _, *states in rows for state in states for word in re.findall(r"`(\w+)`", state)}
-    assert named == set(Status)
+def test_the_states_of_a_job_are_drawn_from_the_transitions() -> None:
+    assert states.drawn_into(ARCHITECTURE.read_text()) == ARCHITECTURE.read_text(), "make architecture"
 
 
-def transitions() -> set[str]:
-    """The public functions of app/jobs/lifecycle.py that take a session: those that change rows."""
-    functions = inspect.getmembers(lifecycle, inspect.isfunction)
-    own = [(name_, made) for name_, made in functions if made.__module__ == lifecycle.__name__ and name_[0] != "_"]
-    return {name_ for name_, made in own if next(iter(inspect.signature(made).parameters), "") == "session"}
+def test_the_drawing_has_every_transition_and_every_state() -> None:
+    drawing = states.drawing()
+    assert set(re.findall(r"^\| `(\w+)` \|", drawing, re.MULTILINE)) == {t.name for t in TRANSITIONS}
+    [picture] = blocks(drawing, "mermaid")
+    assert set(re.findall(r"^ +(\w+) -->", picture, re.MULTILINE)) == set(Status)
+    for transition in TRANSITIONS:
+        assert bool(transition.enters) == bool(re.search(rf"\b{transition.name}\b", picture)), transition.name
 
 
 def test_the_glossary_has_every_status() -> None:

@@ -1,8 +1,11 @@
-"""Every transition of a job, and the table of what each one needs; the tests are generated from it."""
+"""Every case a transition may meet, and what the table of transitions says about it: the tests are generated from it.
+
+What a guard means is said here in Python, beside the SQL of app/jobs/lifecycle.py and not by it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import product
@@ -12,93 +15,130 @@ from sqlalchemy.orm import Session
 
 from app.jobs import lifecycle
 from app.jobs.claim import Claim
-from app.jobs.transitions import UNOWNED
-from app.models import ACTIVE, TERMINAL, Status
+from app.jobs.transitions import TRANSITIONS, Guard, Transition
+from app.models import Status
 
-OWNERS = ("mine", "other", "lapsed")
+ATTEMPT = 3
+MOST_CRASHES = 3
+
+# Whose lease the job is under: the caller's, another's, nobody's any more.
+MINE, OTHERS, NOBODYS = "mine", "other's", "nobody's"
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A job in `status`, due or not where it waits, and what the transition says about it."""
+    """A job, and what the caller is to say about it."""
 
     status: Status
     due: bool
+    under: str
+    mine_lapsed: bool
+    others_lapsed: bool
     right_attempt: bool
-    owner: str  # whose lease the job is under, where it is under one
+    blocked: bool
+    cancelled: bool
+    crashes: int
 
     @property
-    def held(self) -> bool:
-        """The caller names the job's own attempt and lease; that the lease has lapsed does not matter yet."""
-        return self.status is Status.PROCESSING and self.right_attempt and self.owner != "other"
+    def is_real(self) -> bool:
+        """Only what waits can be due or not, and only what somebody works on can be under a lease or not."""
+        held = self.status is Status.PROCESSING
+        return (
+            (self.due or self.status is Status.WAITING)
+            and (held or self.under == OTHERS)
+            and (not self.others_lapsed or (held and self.under == OTHERS))
+        )
 
     @property
-    def orphan(self) -> bool:
-        """Nobody alive works on it."""
-        return self.status is Status.PROCESSING and self.right_attempt and self.owner == "lapsed"
+    def lapsed(self) -> bool:
+        """Whether the lease that the job is under has lapsed."""
+        return {MINE: self.mine_lapsed, OTHERS: self.others_lapsed, NOBODYS: True}[self.under]
 
 
+YES_OR_NO = (True, False)
 CASES = [
-    Case(status, due, attempt, owner)
-    for status, due, attempt, owner in product(Status, (True, False), (True, False), OWNERS)
-    if due or status is Status.WAITING
+    case
+    for case in (
+        Case(*values)
+        for values in product(
+            Status,
+            YES_OR_NO,
+            (MINE, OTHERS, NOBODYS),
+            YES_OR_NO,
+            YES_OR_NO,
+            YES_OR_NO,
+            YES_OR_NO,
+            YES_OR_NO,
+            (MOST_CRASHES - 1, MOST_CRASHES),
+        )
+    )
+    if case.is_real
 ]
+
+HOLDS: dict[Guard, Callable[[Case], bool]] = {
+    Guard.ATTEMPT: lambda case: case.right_attempt,
+    Guard.LEASE: lambda case: case.under == MINE,
+    Guard.LAPSED: lambda case: case.lapsed,
+    Guard.LIVE: lambda case: not case.mine_lapsed,
+    Guard.DUE: lambda case: case.due,
+    Guard.UNBLOCKED: lambda case: not case.blocked,
+    Guard.UNCANCELLED: lambda case: not case.cancelled,
+    Guard.FEW_CRASHES: lambda case: case.crashes < MOST_CRASHES,
+}
+
+
+def allows(transition: Transition, case: Case) -> bool:
+    """What the table says: the state is one that the transition leaves, and every guard is true."""
+    return case.status in transition.leaves and all(HOLDS[guard](case) for guard in transition.guards)
 
 
 @dataclass(frozen=True, slots=True)
-class Transition:
-    """`move(session, job_id, attempt, lease_id)` does it, `allowed` says when."""
+class Said:
+    """What the caller names."""
 
-    name: str
-    move: Callable[[Session, UUID, int, UUID], object]
-    allowed: Callable[[Case], bool]
+    job_id: UUID
+    attempt: int
+    lease_id: UUID
 
-
-def _claim(job_id: UUID, attempt: int, lease_id: UUID) -> Claim:
-    return Claim(job_id, job_id, attempt, lease_id, None, 0, datetime.now(UTC), 60)
-
-
-def _held(name: str, move: Callable[[Session, Claim], object]) -> Transition:
-    return Transition(name, lambda s, job, attempt, lease: move(s, _claim(job, attempt, lease)), lambda c: c.held)
+    @property
+    def claim(self) -> Claim:
+        return Claim(self.job_id, self.job_id, self.attempt, self.lease_id, None, 0, datetime.now(UTC), 60)
 
 
-def _claimable(case: Case) -> bool:
-    ready = case.status is Status.PENDING or (case.status is Status.WAITING and case.due)
-    return ready and case.owner != "lapsed"
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A transition of the table into one of the states it may enter."""
+
+    transition: Transition
+    enters: Status | None
+
+    def __str__(self) -> str:
+        return "-".join(filter(None, (self.transition.name, self.enters)))
+
+    def make(self, session: Session, said: Said) -> bool:
+        """Call the function of that name; whether it says that the move took place."""
+        return bool(_CALLS[self.transition.name](session, said, self.enters))
 
 
-TRANSITIONS = [
-    Transition("claim", lambda s, job, attempt, lease: lifecycle.claim(s, job, lease, 60, 3), _claimable),
-    _held("checkpoint", lambda s, claim: lifecycle.checkpoint(s, claim, "new text")),
-    _held("complete", lambda s, claim: lifecycle.finish(s, claim, Status.COMPLETED)),
-    _held("fail", lambda s, claim: lifecycle.finish(s, claim, Status.FAILED)),
-    _held("wait", lambda s, claim: lifecycle.wait(s, claim, 5, 60)),
-    _held("hand over", lifecycle.hand_over),
-    Transition("let go", lifecycle.let_go, lambda c: c.held),
-    Transition("recover", lambda s, job, attempt, lease: lifecycle.recover(s, job, attempt), lambda c: c.orphan),
-    Transition(
-        "end an orphan",
-        lambda s, job, attempt, lease: lifecycle.end_orphan(s, job, attempt, Status.FAILED),
-        lambda c: c.orphan,
-    ),
-    Transition(
-        "end what nobody holds",
-        lambda s, job, attempt, lease: lifecycle.end_unowned(s, job, attempt, Status.CANCELLED),
-        lambda c: c.status in UNOWNED and c.right_attempt,
-    ),
-    Transition(
-        "wake",
-        lambda s, job, attempt, lease: lifecycle.wake(s, job),
-        lambda c: c.status is Status.WAITING and c.due,
-    ),
-    Transition(
-        "request a cancel",
-        lambda s, job, attempt, lease: lifecycle.request_cancel(s, job),
-        lambda c: c.status in ACTIVE,
-    ),
-    Transition(
-        "mark as announced",
-        lambda s, job, attempt, lease: lifecycle.mark_announced(s, job),
-        lambda c: c.status in TERMINAL,
-    ),
-]
+# Each calls the function of lifecycle that has its name, with what the caller says and the state to enter.
+_CALLS: dict[str, Callable[[Session, Said, Status], object]] = {
+    "claim": lambda s, said, _: lifecycle.claim(s, said.job_id, said.lease_id, 60, MOST_CRASHES),
+    "checkpoint": lambda s, said, _: lifecycle.checkpoint(s, said.claim, "new text"),
+    "finish": lambda s, said, enters: lifecycle.finish(s, said.claim, enters),
+    "wait": lambda s, said, _: lifecycle.wait(s, said.claim, 5, 60),
+    "let_go": lambda s, said, _: lifecycle.let_go(s, said.job_id, said.attempt, said.lease_id),
+    "hand_over": lambda s, said, _: lifecycle.hand_over(s, said.claim),
+    "recover": lambda s, said, _: lifecycle.recover(s, said.job_id, said.attempt),
+    "end_orphan": lambda s, said, enters: lifecycle.end_orphan(s, said.job_id, said.attempt, enters),
+    "wake": lambda s, said, _: lifecycle.wake(s, said.job_id),
+    "end_unowned": lambda s, said, enters: lifecycle.end_unowned(s, said.job_id, said.attempt, enters),
+    "request_cancel": lambda s, said, _: lifecycle.request_cancel(s, said.job_id),
+    "mark_announced": lambda s, said, _: lifecycle.mark_announced(s, said.job_id),
+}
+
+
+def moves() -> Iterator[Move]:
+    """Every transition into every state it may enter."""
+    for transition in TRANSITIONS:
+        for status in sorted(transition.enters) or [None]:
+            yield Move(transition, status)
