@@ -39,6 +39,14 @@ format: .venv/.dev ## Repair what lint can repair
 	@$(PY) -m ruff check --fix --exit-zero --quiet
 	@$(PY) -m ruff format
 
+.PHONY: chaos
+chaos: .venv/.dev ## Every fault of docs/reliability.md with real processes; writes its tables
+	@$(PY) -m pytest -m fault --timeout=600 --reliability docs/reliability.md tests/system
+
+.PHONY: nemesis
+nemesis: .venv/.dev ## Faults drawn from a seed, under load, then the checker: make nemesis SEED=1 SECONDS=60
+	@$(PY) -m tests.nemesis --seed "$(or $(SEED),1)" --seconds "$(or $(SECONDS),60)" --database "$(or $(DATABASE),sqlite)"
+
 .PHONY: bench
 bench: .venv/.dev ## Measure a POST, the first token and the idle memory of a copy started for it
 	@$(PY) -m tests.bench.measure
@@ -53,6 +61,10 @@ migrate: .venv/.run ## Write a migration for what changed in app/models: make mi
 .PHONY: env-example
 env-example: .venv/.run ## Write .env.example again from app/config.py
 	@$(PY) -m workers.env_example > .env.example
+
+.PHONY: architecture
+architecture: .venv/.dev ## Draw ARCHITECTURE.md's states of a job again from app/jobs/transitions.py
+	@$(PY) -m tests.docs.states
 
 # uv's own word for it: the locks carry hashes, fit every platform and name no registry.
 compile = $(PY) -m uv pip compile --quiet --upgrade --generate-hashes --no-emit-index-url --no-header --universal \
