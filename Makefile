@@ -39,6 +39,10 @@ format: .venv/.dev ## Repair what lint can repair
 	@$(PY) -m ruff check --fix --exit-zero --quiet
 	@$(PY) -m ruff format
 
+.PHONY: mutants
+mutants: .venv/.dev ## Break a guard on purpose, again and again: the tests must notice each time
+	@$(PY) -m tests.mutants
+
 .PHONY: chaos
 chaos: .venv/.dev ## Every fault of docs/reliability.md with real processes; writes its tables
 	@$(PY) -m pytest -m fault --timeout=600 --reliability docs/reliability.md tests/system

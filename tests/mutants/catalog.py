@@ -1,0 +1,201 @@
+"""The mutants. Guards are removed from the table of transitions itself: no test drawn from that table sees it."""
+
+from __future__ import annotations
+
+from tests.mutants.mutant import Edit, Mutant
+
+MOVES, LIFECYCLE = "app/jobs/transitions.py", "app/jobs/lifecycle.py"
+FENCES = ("tests/jobs/test_machine_fences.py",)
+LIVES = ("tests/jobs/test_lifecycle.py",)
+MACHINE = ("tests/jobs/test_machine.py",)
+LOG = ("tests/stream/test_log.py",)
+
+_CLAIM = "guards=frozenset({Guard.LIVE, Guard.DUE, Guard.UNBLOCKED, Guard.UNCANCELLED, Guard.FEW_CRASHES}),"
+_HELD = "_HELD = frozenset({Guard.ATTEMPT, Guard.LEASE})"
+_ORPHANED = "_ORPHANED = frozenset({Guard.ATTEMPT, Guard.LAPSED})"
+_UNOWNED = "leaves=UNOWNED,\n    enters=frozenset({Status.FAILED, Status.CANCELLED}),\n    "
+
+
+def _without(name: str, breaks: str, text: str, guard: str, tests: tuple[str, ...]) -> Mutant:
+    """The table without one guard."""
+    new = text.replace(f"Guard.{guard}, ", "").replace(f", Guard.{guard}", "")
+    return Mutant(name, breaks, (Edit(MOVES, text, new),), tests)
+
+
+def _one(name: str, breaks: str, edit: Edit, tests: tuple[str, ...]) -> Mutant:
+    return Mutant(name, breaks, (edit,), tests)
+
+
+GUARDS = (
+    _without("held-without-attempt", "an older attempt writes nothing", _HELD, "ATTEMPT", FENCES),
+    _without("held-without-lease", "who was let go writes nothing", _HELD, "LEASE", FENCES),
+    _without(
+        "orphan-without-attempt", "a late reaper takes nothing from a later attempt", _ORPHANED, "ATTEMPT", FENCES
+    ),
+    _without("orphan-without-lapsed", "who lives loses nothing", _ORPHANED, "LAPSED", FENCES),
+    _without("claim-without-live", "a lapsed lease claims nothing", _CLAIM, "LIVE", LIVES),
+    _without("claim-without-due", "a wait lasts as long as it was to last", _CLAIM, "DUE", FENCES),
+    _without("claim-without-unblocked", "one reply at a time in a branch", _CLAIM, "UNBLOCKED", LIVES),
+    _without("claim-without-uncancelled", "what is cancelled does not begin", _CLAIM, "UNCANCELLED", LIVES),
+    _without("claim-without-few-crashes", "a reply's last try is made alone", _CLAIM, "FEW_CRASHES", MACHINE),
+    _one(
+        "end-unowned-without-attempt",
+        "a late reaper ends nothing of a later attempt",
+        Edit(MOVES, _UNOWNED + "guards=frozenset({Guard.ATTEMPT}),", _UNOWNED + "guards=frozenset(),"),
+        FENCES,
+    ),
+    _one(
+        "wake-without-due",
+        "a wait lasts as long as it was to last",
+        Edit(MOVES, "guards=frozenset({Guard.DUE}),", "guards=frozenset(),"),
+        MACHINE,
+    ),
+    _one(
+        "update-without-status",
+        "an UPDATE names the state it leaves",
+        Edit(LIFECYCLE, ".where(Job.id == named.job_id, leaves, *guards)", ".where(Job.id == named.job_id, *guards)"),
+        MACHINE,
+    ),
+    _one(
+        "update-without-guards",
+        "an UPDATE names attempt and lease",
+        Edit(LIFECYCLE, ".where(Job.id == named.job_id, leaves, *guards)", ".where(Job.id == named.job_id, leaves)"),
+        MACHINE,
+    ),
+    _one(
+        "finish-twice",
+        "terminal is final",
+        Edit(
+            MOVES,
+            '"finish",\n    leaves=_PROCESSING,\n    enters=TERMINAL,\n    guards=_HELD,',
+            '"finish",\n    leaves=_PROCESSING | TERMINAL,\n    enters=TERMINAL,\n    guards=_HELD - {Guard.LEASE},',
+        ),
+        ("tests/chat/test_finishing.py",),
+    ),
+)
+
+COUNTS = (
+    _one(
+        "claim-keeps-the-attempt",
+        "each claim has a number of its own",
+        Edit(LIFECYCLE, "attempt=Job.attempt + 1,", "attempt=Job.attempt,"),
+        LIVES,
+    ),
+    _one(
+        "claim-keeps-the-text",
+        "retries replace, never repeat",
+        Edit(LIFECYCLE, 'checkpoint="",\n        started_at', "checkpoint=Job.checkpoint,\n        started_at"),
+        LIVES,
+    ),
+    _one(
+        "recover-counts-no-crash",
+        "what kills its workers fails after some crashes",
+        Edit(
+            LIFECYCLE,
+            "crashes=Job.crashes + 1,\n        next_publish_at=now(),",
+            "crashes=Job.crashes,\n        next_publish_at=now(),",
+        ),
+        ("tests/jobs/test_reaper.py",),
+    ),
+    Mutant(
+        "hand-over-counts-a-crash",
+        "a stopped worker costs nothing",
+        (
+            Edit(
+                LIFECYCLE,
+                "outcome=HANDED_OVER,\n        status=Status.PENDING,",
+                "outcome=HANDED_OVER,\n        crashes=Job.crashes + 1,\n        status=Status.PENDING,",
+            ),
+            Edit(
+                MOVES,
+                'guards=_HELD,\n    sets=frozenset({"status", "lease_id", "next_publish_at"}),',
+                'guards=_HELD,\n    sets=frozenset({"status", "lease_id", "next_publish_at", "crashes"}),',
+            ),
+        ),
+        LIVES,
+    ),
+)
+
+ELSEWHERE = (
+    _one(
+        "renew-revives",
+        "lapsed once, lapsed for ever",
+        Edit(
+            "app/jobs/lease.py",
+            ".where(WorkerLease.id == lease_id, WorkerLease.expires_at > now())\n            .values",
+            ".where(WorkerLease.id == lease_id)\n            .values",
+        ),
+        ("tests/jobs/test_lease.py",),
+    ),
+    _one(
+        "presence-ignores-the-lapse",
+        "who may have lost its lease is silent",
+        Edit(
+            "app/jobs/presence.py",
+            "return time.monotonic() < self._safe_until and lease_id == self.lease_id",
+            "return lease_id == self.lease_id",
+        ),
+        ("tests/jobs/test_presence.py",),
+    ),
+    _one(
+        "publish-before-the-commit",
+        "a wake-up finds its row",
+        Edit(
+            "app/chat/sending.py",
+            "            once.keep(session, render(sent))\n",
+            "            once.keep(session, render(sent))\n"
+            "        if sent.reply.queue_position is None and sent.reply.job_id is not None:\n"
+            "            queue.publish(sent.reply.job_id, PROCESS_MESSAGE, queue.REPLIES)\n"
+            "            return sent\n",
+        ),
+        FENCES,
+    ),
+    _one(
+        "publish-before-the-last-step",
+        "what is refused wakes nobody",
+        Edit(
+            "app/chat/sending.py",
+            "        sent = _store(session, user_id, draft, request_id)\n",
+            "        sent = _store(session, user_id, draft, request_id)\n"
+            "        assert sent.reply.job_id is not None\n"
+            "        queue.publish(sent.reply.job_id, PROCESS_MESSAGE, queue.REPLIES)\n",
+        ),
+        ("tests/chat/test_sending.py",),
+    ),
+    _one(
+        "log-takes-older-attempts",
+        "nothing of an older attempt is appended",
+        Edit(
+            "app/stream/log.py", "fence == 'done' or (fence and tonumber(ARGV[2]) < tonumber(fence))", "fence == 'done'"
+        ),
+        LOG,
+    ),
+    _one(
+        "log-takes-more-after-the-end",
+        "nothing is appended after the end",
+        Edit("app/stream/log.py", "ARGV[3] == '1' and 'done' or ARGV[2]", "ARGV[2]"),
+        LOG,
+    ),
+    _one(
+        "checkpoint-outlives-a-reset",
+        "what was taken back is in no row",
+        Edit(
+            "app/chat/keeping.py",
+            'lifecycle.checkpoint(session, self.run.claim, "")',
+            "lifecycle.checkpoint(session, self.run.claim, self._text())",
+        ),
+        ("tests/chat/test_keeping.py",),
+    ),
+    _one(
+        "announced-before-it-is-told",
+        "every end is told, whatever Redis does",
+        Edit(
+            "app/chat/finishing.py",
+            "    cursor = _append_last(message)\n",
+            "    _mark_announced(job_id, None)\n    cursor = _append_last(message)\n",
+        ),
+        ("tests/chat/test_following_without_redis.py",),
+    ),
+)
+
+MUTANTS = {mutant.name: mutant for mutant in GUARDS + COUNTS + ELSEWHERE}
