@@ -51,7 +51,7 @@ class Subscription:
         self.closed = False
         self._items: deque[Item] = deque()
         self._lagged = False
-        self._arrived = threading.Event()
+        self._arrived = threading.Condition()
 
     def start(self) -> None:
         """Forget having lagged: the reader has read nothing yet and will read the log after this."""
@@ -59,31 +59,25 @@ class Subscription:
 
     def put(self, item: Item) -> None:
         """Add an item; a reader that does not keep up loses all of them and is told so."""
-        if isinstance(item, Lagged) or len(self._items) >= QUEUE_LIMIT:
-            self._lagged = True
-            self._items.clear()
-        else:
-            self._items.append(item)
-        self.closed = self.closed or isinstance(item, Closed)
-        self._arrived.set()
+        with self._arrived:
+            if isinstance(item, Lagged) or len(self._items) >= QUEUE_LIMIT:
+                self._lagged = True
+                self._items.clear()
+            else:
+                self._items.append(item)
+            self.closed = self.closed or isinstance(item, Closed)
+            self._arrived.notify()
 
     def get(self, seconds: float) -> Item | None:
         """The next item, or None when there was none for `seconds`."""
-        if not self._ready():
-            self._arrived.clear()
-            if not self._ready():  # nothing came between the look and the clear
-                self._arrived.wait(max(0.0, seconds))
-        if self.closed:
-            return Closed()
-        try:
-            return self._lag() or self._items.popleft()
-        except IndexError:
-            return self._lag()  # they may just have been lost
-
-    def _lag(self) -> Lagged | None:
-        """What tells the reader, once, that items were lost."""
-        lagged, self._lagged = self._lagged, False
-        return Lagged() if lagged else None
+        with self._arrived:
+            self._arrived.wait_for(self._ready, max(0.0, seconds))
+            if self.closed:
+                return Closed()
+            if self._lagged:
+                self._lagged = False
+                return Lagged()
+            return self._items.popleft() if self._items else None
 
     def _ready(self) -> bool:
         return bool(self._items) or self._lagged or self.closed
