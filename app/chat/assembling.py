@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import Row, or_, select
 from sqlalchemy.orm import Session
 
 from app.chat.objects import MessageObject, ReplyError, ThreadObject, ToolInvocation
@@ -80,17 +80,20 @@ def _positions(session: Session, jobs: list[Job]) -> dict[UUID, int]:
     if not queued:
         return {}
     rows = session.execute(
-        select(Job.id, Job.after_id).where(Job.thread_id.in_({job.thread_id for job in queued}), Job.status.in_(ACTIVE))
+        select(Job.id, Job.after_id, Job.status.in_(ACTIVE).label("counts")).where(
+            Job.thread_id.in_({job.thread_id for job in queued}),
+            or_(Job.status.in_(ACTIVE), Job.started_at.is_(None)),
+        )
     )
-    before = dict(rows.all())
+    before = {row.id: row for row in rows}
     return {job.id: _chain(job.after_id, before) for job in queued}
 
 
-def _chain(job_id: UUID | None, before: dict[UUID, UUID | None]) -> int:
+def _chain(job_id: UUID | None, before: dict[UUID, Row[UUID, UUID | None, bool]]) -> int:
     length = 0
-    while job_id in before:
-        length += 1
-        job_id = before[job_id]
+    while job_id is not None and job_id in before:
+        length += before[job_id].counts
+        job_id = before[job_id].after_id
     return length
 
 

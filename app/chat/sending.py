@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from app.chat import assembling, notices, owning
@@ -127,8 +127,8 @@ def _model(session: Session, user_id: UUID, thread: Thread, draft: Draft) -> str
 
 
 def _predecessor(session: Session, leaf: UUID | None) -> UUID | None:
-    """The unfinished job at the end of the branch, which the new one waits for."""
+    """The job at the end of the branch, which the new one waits for; none where it ended after a turn of its own."""
     if leaf is None:
         return None
-    unfinished = select(Job.id).join(Message, Message.job_id == Job.id).where(Message.id == leaf)
-    return session.scalars(unfinished.where(Job.status.not_in(TERMINAL))).one_or_none()
+    last = select(Job.id).join(Message, Message.job_id == Job.id).where(Message.id == leaf)
+    return session.scalars(last.where(or_(Job.status.not_in(TERMINAL), Job.started_at.is_(None)))).one_or_none()

@@ -155,7 +155,7 @@ def _turns(row: Row, _: Moment) -> Iterator[str]:
         return
     for what, id_, ended_at in (
         ("the reply before it", row.before_id, row.before_finished_at),
-        ("the job it waits for", row.after_id, row.after_finished_at),
+        ("a job it waits for", row.after_id, row.after_finished_at),
     ):
         if id_ is not None and (ended_at is None or row.started_at < ended_at):
             until = (

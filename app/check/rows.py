@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, exists, func, null, select
+from sqlalchemy import ColumnElement, Select, case, exists, func, null, select
 from sqlalchemy.orm import Session, aliased
 
 from app.check.database import snapshot
@@ -34,7 +34,8 @@ class Claimed:
 class Row:
     """A message with what stands beside it: its thread, parent and job, and the job whose reply it comes after.
 
-    `before_…` is the reply that its parent answers to, `after_…` the job that its own job waits for.
+    `before_…` is the reply that its parent answers to, `after_…` the job that its own job waits for; that job is
+    over once it has ended and so has, where it never began, the one that it waited for itself.
     """
 
     id: UUID
@@ -132,7 +133,7 @@ def _statement(after: UUID) -> Select[*tuple[Any, ...]]:
         *(Job.next_publish_at, Job.started_at, Job.wake_at, Job.deadline_at, Job.cancel_requested_at),
         *(Job.finished_at, Job.announced_at, Job.after_id),
         waits_for.thread_id.label("after_thread_id"),
-        waits_for.finished_at.label("after_finished_at"),
+        _over(Job).label("after_finished_at"),
     ]
     return (
         select(*columns)
@@ -147,6 +148,24 @@ def _statement(after: UUID) -> Select[*tuple[Any, ...]]:
         .order_by(Message.id)
         .limit(_PAGE)
     )
+
+
+def _over(job: type[Job]) -> ColumnElement[datetime | None]:
+    """When the last of those that a job waits for ended; null while one has not."""
+    nearest, farther = aliased(Job), aliased(Job)
+    chain = (
+        select(nearest.finished_at, nearest.started_at, nearest.after_id)
+        .where(nearest.id == job.after_id)
+        .correlate(job)
+        .cte("chain", recursive=True, nesting=True)
+    )
+    chain = chain.union_all(
+        select(farther.finished_at, farther.started_at, farther.after_id).where(
+            farther.id == chain.c.after_id, chain.c.started_at.is_(None)
+        )
+    )
+    all_ended = func.count() == func.count(chain.c.finished_at)
+    return select(case((all_ended, func.max(chain.c.finished_at)))).scalar_subquery()
 
 
 def _attempts(session: Session, job_ids: Sequence[UUID]) -> Mapping[UUID | None, tuple[Claimed, ...]]:

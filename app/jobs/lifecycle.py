@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, exists, func, insert, or_, update
+from sqlalchemy import ColumnElement, and_, exists, func, insert, or_, select, update
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Session, aliased
 from sqlalchemy.sql.dml import ReturningUpdate, Update
@@ -42,9 +42,23 @@ class _Named:
 
 
 def unblocked() -> ColumnElement[bool]:
-    """True for a job whose predecessor in its branch has ended."""
-    before = aliased(Job)
-    return ~exists().where(before.id == Job.after_id, before.status.not_in(TERMINAL))
+    """True for a job with nothing unfinished before it in its branch.
+
+    Whatever began had waited for all before it; one cancelled before it began hides none.
+    """
+    nearest, farther = aliased(Job), aliased(Job)
+    before = (
+        select(nearest.status, nearest.started_at, nearest.after_id)
+        .where(nearest.id == Job.after_id)
+        .correlate(Job)
+        .cte("before", recursive=True, nesting=True)
+    )
+    before = before.union_all(
+        select(farther.status, farther.started_at, farther.after_id).where(
+            farther.id == before.c.after_id, before.c.started_at.is_(None)
+        )
+    )
+    return ~exists().where(before.c.status.not_in(TERMINAL))
 
 
 def lapsed() -> ColumnElement[bool]:

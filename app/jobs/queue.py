@@ -79,6 +79,6 @@ def publish_successors(job_id: UUID) -> int:
     """Send the wake-ups of the jobs that waited for this one; the reaper would, a second later."""
     with reading() as session:
         waiting = session.execute(
-            select(Job.id, Job.task, Job.queue).where(Job.after_id == job_id, Job.status == Status.PENDING)
+            select(Job.id, Job.task, Job.queue).where(Job.after_id == job_id, Job.status == Status.PENDING, unblocked())
         ).all()
     return sum(publish(row.id, row.task, row.queue) for row in waiting)

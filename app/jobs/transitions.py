@@ -19,7 +19,7 @@ class Guard(StrEnum):
     LAPSED = "the lease it is held under has lapsed"
     LIVE = "the caller's own lease has not lapsed"
     DUE = "its wait is over, if it has one"
-    UNBLOCKED = "the job before it in its branch has ended"
+    UNBLOCKED = "every job before it in its branch has ended"
     UNCANCELLED = "nobody has asked to cancel it"
     FEW_CRASHES = "it has crashed fewer times than the caller takes"
 

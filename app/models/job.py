@@ -24,7 +24,7 @@ class Job(Base):
 
     `attempt` counts claims and only grows: it is the fencing token. `crashes` counts lapsed leases alone.
     `checkpoint` is the text so far of the running attempt; it is empty once the job has ended.
-    A job does not start before `after_id` has ended.
+    A job does not start before `after_id` has ended, and whatever that one waits for.
     """
 
     __tablename__ = "jobs"

@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, select
 
-from app.chat import idempotency, reading, sending
+from app.chat import cancelling, idempotency, reading, sending
 from app.chat.errors import InvalidField, NotFound
 from app.chat.idempotency import Answer, Once
 from app.chat.objects import Sent
@@ -134,6 +134,25 @@ def test_a_message_in_a_busy_thread_waits_for_the_one_before(user_id: UUID) -> N
     assert [job_of(sent).after_id for sent in (first, second, third)] == [None, job_of(first).id, job_of(second).id]
     assert [sent.reply.queue_position for sent in (first, second, third)] == [None, 1, 2]
     assert wake_ups(redis()) == [job_of(first).id]
+
+
+def test_a_reply_cancelled_in_the_queue_keeps_its_place_but_does_not_count(user_id: UUID) -> None:
+    first = send(user_id)
+    second, third = send(user_id, thread_id=first.thread.id), send(user_id, thread_id=first.thread.id)
+    cancelling.cancel(user_id, second.reply.id)
+    assert reading.get(user_id, third.reply.id).queue_position == 1
+    cancelling.cancel(user_id, third.reply.id)
+    fourth = send(user_id, thread_id=first.thread.id)
+    assert (job_of(fourth).after_id, fourth.reply.queue_position) == (job_of(third).id, 1)
+    assert wake_ups(redis()) == [job_of(first).id]
+
+
+def test_nothing_is_waited_for_behind_replies_that_have_ended(user_id: UUID) -> None:
+    first = send(user_id)
+    cancelling.cancel(user_id, first.reply.id)
+    second = send(user_id, thread_id=first.thread.id)
+    assert second.reply.queue_position is None
+    assert wake_ups(redis()) == [job_of(first).id, job_of(second).id]
 
 
 def test_parallel_posts_to_one_thread_queue_up_one_after_the_other(app: Flask, user_id: UUID) -> None:

@@ -10,6 +10,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import delete, insert, update
 
+from app.chat import cancelling
 from app.clock import now
 from app.database import transaction
 from app.models import Attempt, Job, Message, Status, Step, WorkerLease
@@ -220,6 +221,18 @@ def test_a_reply_that_began_before_the_job_it_waits_for_had_ended(check: Check, 
     report = check()
     assert report.says("G9", "began although the reply before it still runs")
     assert report.about("G9")[0].split("VIOLATED")[1].split()[0] == "1"
+
+
+def test_a_reply_that_began_before_what_a_cancelled_one_before_it_waited_for(check: Check, user: UUID) -> None:
+    first = Acting(user).begin()
+    second, third = Acting(user, first.thread_id), Acting(user, first.thread_id)
+    cancelling.cancel(user, second.reply_id)
+    assert "G9" not in check().violated
+    rows.set_job(second.job_id, after_id=None)
+    third.begin()
+    rows.set_job(second.job_id, after_id=first.job_id)
+    report = check()
+    assert report.says("G9", "began although a job it waits for still runs")
 
 
 @pytest.fixture

@@ -44,7 +44,7 @@ class Known:
 
     @property
     def blocked(self) -> bool:
-        return self.before is not None and not self.before.ended
+        return self.before is not None and (not self.before.ended or self.before.blocked)
 
     def leaves(self, outcome: str, *, crashed: bool = False) -> None:
         """Nobody works on it any more."""

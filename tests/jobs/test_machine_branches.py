@@ -10,8 +10,6 @@ from tests.jobs.model import Known
 from tests.jobs.world import World
 from tests.support import rows
 
-JUMPS = pytest.mark.xfail(strict=True, reason="a reply behind a cancelled one does not wait for the one before that")
-
 
 @pytest.fixture
 def world(app: Flask) -> World:
@@ -39,7 +37,6 @@ def test_a_reply_waits_for_the_one_before_it(world: World, running: Known) -> No
     assert not starts_beside(world, third, running)
 
 
-@JUMPS
 def test_a_reply_waits_for_the_one_before_a_cancelled_one_that_it_was_queued_behind(
     world: World, running: Known
 ) -> None:
@@ -49,7 +46,6 @@ def test_a_reply_waits_for_the_one_before_a_cancelled_one_that_it_was_queued_beh
     assert not starts_beside(world, third, running)
 
 
-@JUMPS
 def test_a_reply_posted_after_a_cancelled_one_waits_for_the_one_before_that(world: World, running: Known) -> None:
     second = world.post(running.thread_id, running)
     world.cancel(second.id)
