@@ -40,6 +40,8 @@ worker_send_task_events = True
 # Redis may be away at any time; keep trying, for ever.
 broker_connection_retry_on_startup = True
 broker_connection_max_retries = None
+# A Redis that turns into a replica answers a waiting worker with an error instead of closing its connection.
+broker_channel_error_retry = True
 # Without a limit on silence, publishing to a frozen Redis blocks for ever. Every running thread may acknowledge and
 # publish at once, hence the connections.
 broker_transport_options = {
