@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +22,6 @@ from typing import Any, NamedTuple, TypeVar
 from uuid import uuid4
 
 import httpx2 as httpx
-import pytest
 
 from tests.clients import Access, Client, Polling, Posted, Poster, PubSub, SseReply, SseThread
 from tests.provider.process import ProviderProcess
@@ -55,7 +54,7 @@ class Watchers(NamedTuple):
 
 
 class Scene:
-    """One test's world. Made by the fixture `make_scene`."""
+    """One test's world. Made by the fixture `make_scene` of conftest.py."""
 
     def __init__(self, stack: SceneStack, provider: ProviderProcess, proxies: dict[str, Proxy]) -> None:
         self.stack = stack
@@ -187,19 +186,6 @@ class Scene:
             client.leave()
         for user in self._users:
             user.client.close()
-
-
-@pytest.fixture
-def make_scene(tmp_path: Path, database_url: str) -> MakeScene:
-    """Real processes and a provider: `with make_scene(workers=2, proxied={"redis"}, LEASE_SECONDS="3") as scene:`."""
-
-    def make(
-        *, workers: int = 1, proxied: Collection[str] = (), check: bool = True, **settings: str
-    ) -> AbstractContextManager[Scene]:
-        plan = {"workers": workers, "proxied": set(proxied), "check": check}
-        return running_scene(tmp_path / "scene", database_url, **plan, settings=settings)
-
-    return make
 
 
 @contextmanager

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import make_url
@@ -69,3 +71,13 @@ def checked(stack: Stack, provider: ProviderProcess, transcripts: Path, more: li
     env = stack.env | {"DATABASE_URL": stack.database_url, "REDIS_URL": stack.redis_url}
     done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=100, check=False)
     return done.returncode, f"{done.stdout}\n{done.stderr}"
+
+
+@contextmanager
+def armed(stack: Stack, rules: str) -> Iterator[None]:
+    """What is started in this block has these failpoints."""
+    stack.settings["FAILPOINTS"] = rules
+    try:
+        yield
+    finally:
+        del stack.settings["FAILPOINTS"]

@@ -18,9 +18,7 @@ from tests.support.reader import ENDED
 from tests.support.stack import PASSWORD, until
 from tests.system.conftest import Measure
 from tests.system.posting import words
-from tests.system.scene import MakeScene, Scene, User, make_scene
-
-__all__ = ["make_scene"]
+from tests.system.scene import MakeScene, Scene, User
 
 WORDS = 100
 SLOW = f"fake-t{WORDS}-r25"

@@ -21,9 +21,7 @@ from tests.clients import Posted
 from tests.support.stack import until
 from tests.system.conftest import Measure
 from tests.system.posting import words
-from tests.system.scene import MakeScene, Scene, User, make_scene
-
-__all__ = ["make_scene"]
+from tests.system.scene import MakeScene, Scene, User
 
 PATIENCE_SECONDS = 3.0
 pytestmark = pytest.mark.chaos

@@ -12,9 +12,7 @@ from redis import Redis
 
 from tests.clients import Posted
 from tests.system.posting import words
-from tests.system.scene import MakeScene, Scene, User, Watchers, make_scene
-
-__all__ = ["make_scene"]
+from tests.system.scene import MakeScene, Scene, User, Watchers
 
 TOKENS = 300
 

@@ -10,10 +10,9 @@ import pytest
 
 from tests.support.stack import Stack, until
 from tests.system.posting import words
-from tests.system.scene import MakeScene, make_scene
-from tests.system.test_workers import armed, assert_written_once, events, row
-
-__all__ = ["make_scene"]
+from tests.system.replies import assert_written_once, events, row
+from tests.system.scene import MakeScene
+from tests.system.staging import armed
 
 ALONE_AT_ONCE = 2
 

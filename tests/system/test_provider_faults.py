@@ -11,9 +11,7 @@ from tests.clients import Posted, SseReply
 from tests.support.stack import until
 from tests.system.conftest import Measure
 from tests.system.posting import words
-from tests.system.scene import MakeScene, Scene, User, make_scene
-
-__all__ = ["make_scene"]
+from tests.system.scene import MakeScene, Scene, User
 
 THREADS = 8
 RETRIES = 2

@@ -22,9 +22,7 @@ from tests.support.reader import ENDED, TERMINAL, Reader
 from tests.support.stack import until
 from tests.system.conftest import Measure
 from tests.system.posting import words
-from tests.system.scene import MakeScene, Scene, User, make_scene
-
-__all__ = ["make_scene"]
+from tests.system.scene import MakeScene, Scene, User
 
 SECRET = "canaryofanotherthread"
 CURSORS = [

@@ -17,9 +17,7 @@ import pytest
 from tests.clients import Posted
 from tests.system.conftest import Measure
 from tests.system.posting import words
-from tests.system.scene import MakeScene, Scene, User, make_scene
-
-__all__ = ["make_scene"]
+from tests.system.scene import MakeScene, Scene, User
 
 RedisFault = Callable[[Scene], AbstractContextManager[None]]
 PATIENCE_SECONDS = 3.0

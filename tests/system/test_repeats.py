@@ -17,9 +17,7 @@ from tests.clients import Posted
 from tests.clients.client import NO_TLS
 from tests.support.stack import until
 from tests.system.posting import words
-from tests.system.scene import MakeScene, Scene, User, make_scene
-
-__all__ = ["make_scene"]
+from tests.system.scene import MakeScene, Scene, User
 
 TABS = 20
 MODEL = "openai/fake-t20-r50"

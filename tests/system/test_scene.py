@@ -10,9 +10,7 @@ from tests.clients import Client
 from tests.clients.transcript import Transcript, lines
 from tests.support.stack import until
 from tests.system.posting import words
-from tests.system.scene import MakeScene, make_scene
-
-__all__ = ["make_scene"]
+from tests.system.scene import MakeScene
 
 
 def cuts(client: Client) -> int:

@@ -13,10 +13,8 @@ from tests.clients import Posted
 from tests.support.stack import Stack, until
 from tests.system.conftest import Measure
 from tests.system.posting import words
-from tests.system.scene import MakeScene, make_scene
-from tests.system.test_workers import assert_written_once, row
-
-__all__ = ["make_scene"]
+from tests.system.replies import assert_written_once, row
+from tests.system.scene import MakeScene
 
 MODEL, TEXT = "fake-t40-r20", words(40)
 
