@@ -8,6 +8,7 @@ from contextlib import contextmanager, nullcontext
 from sqlite3 import Connection as SqliteConnection
 from typing import Any
 
+from psycopg import Connection as PostgresConnection
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.orm import Session
 
@@ -16,6 +17,15 @@ from app.extensions import db
 
 # Writers of one process queue here, first come first served; SQLite's own waiting is a lottery with sleeps.
 _sqlite_writers = threading.Lock()
+
+# How long a statement waits for what others have locked, by database and whether a worker asks. A worker's threads can
+# wait; the web process rather says 503 and lets the client come again, sooner on SQLite, whose waiting holds up all.
+_LOCK_SECONDS = {
+    ("sqlite", False): 1.0,
+    ("postgresql", False): 2.0,
+    ("sqlite", True): 20.0,
+    ("postgresql", True): 20.0,
+}
 
 
 @contextmanager
@@ -45,15 +55,13 @@ def engine_options(settings: Settings) -> dict[str, Any]:
     return {"pool_size": 10, "max_overflow": 20, "pool_pre_ping": True, "connect_args": {"connect_timeout": 5}}
 
 
-def prepare(engine: Engine, busy_seconds: float) -> None:
-    """Give SQLite what it needs for several processes; PostgreSQL needs nothing.
+def prepare(engine: Engine, is_worker: bool) -> None:
+    """Tell each new connection how long to wait for others' locks, and SQLite what several processes need."""
+    prepare_one = _prepare_sqlite if engine.dialect.name == "sqlite" else _prepare_postgresql
+    prepare_one(engine, _LOCK_SECONDS[engine.dialect.name, is_worker])
 
-    busy_seconds: how long a writer waits for another process's write; the web process waits little, because it
-    answers everybody on one thread.
-    """
-    if engine.dialect.name != "sqlite":
-        return
 
+def _prepare_sqlite(engine: Engine, lock_seconds: float) -> None:
     @event.listens_for(engine, "connect")
     def _pragmas(connection: SqliteConnection, _record: object) -> None:
         connection.isolation_level = None  # we say BEGIN ourselves, below
@@ -61,7 +69,7 @@ def prepare(engine: Engine, busy_seconds: float) -> None:
             "journal_mode=WAL",
             "synchronous=NORMAL",
             "foreign_keys=ON",
-            f"busy_timeout={int(busy_seconds * 1000)}",
+            f"busy_timeout={int(lock_seconds * 1000)}",
         ):
             connection.execute(f"PRAGMA {pragma}")
 
@@ -70,6 +78,13 @@ def prepare(engine: Engine, busy_seconds: float) -> None:
         # A deferred transaction that reads and then writes fails at once when somebody wrote in between.
         writes = connection.get_execution_options().get("writes")
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _prepare_postgresql(engine: Engine, lock_seconds: float) -> None:
+    @event.listens_for(engine, "connect")
+    def _set(connection: PostgresConnection[Any], _record: object) -> None:
+        connection.execute(f"SET lock_timeout = {int(lock_seconds * 1000)}")
+        connection.commit()
 
 
 def _turn(engine: Engine) -> Any:

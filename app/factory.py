@@ -20,11 +20,6 @@ from app.config import Settings, current_settings
 from app.extensions import celery, csrf, db, limiter, migrate, quick, redis_client
 from app.stream.hub import Hub
 
-# How long a writer waits for another's write on SQLite. A worker's threads can wait; the web process answers everybody
-# on one thread, so it rather says 503 and lets the client come again.
-_WEB_BUSY_SECONDS = 1.0
-_WORKER_BUSY_SECONDS = 20.0
-
 # Found from here, wherever the process was started.
 _MIGRATIONS = Path(__file__).parent.parent / "migrations"
 
@@ -105,4 +100,4 @@ def _bind(app: Flask, settings: Settings, is_worker: bool) -> None:
         look = partial(watching.look, principal.owners)
         app.extensions["hub"] = Hub(app, settings, app.extensions["redis"], look)
     with app.app_context():
-        database.prepare(db.engine, _WORKER_BUSY_SECONDS if is_worker else _WEB_BUSY_SECONDS)
+        database.prepare(db.engine, is_worker)

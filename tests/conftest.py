@@ -19,7 +19,7 @@ from app import create_app
 from app.config import Settings
 from app.extensions import db
 from tests.support.copy import ROOT
-from tests.support.postgres import PostgresUnavailable, running_postgres
+from tests.support.postgres import PostgresUnavailable, Server, running_postgres
 from tests.support.stack import Stack, running_stack
 
 MakeSettings = Callable[..., Settings]
@@ -45,15 +45,21 @@ def pytest_sessionfinish() -> None:
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[str]:
-    """A PostgreSQL server's URL. Where none can start the test is skipped, but never in CI."""
+def postgres_server() -> Iterator[Server]:
+    """A PostgreSQL server. Where none can start the test is skipped, but never in CI."""
     try:
-        with running_postgres() as url:
-            yield url
+        with running_postgres() as server:
+            yield server
     except PostgresUnavailable as error:
         if os.environ.get("CI"):
             raise
         pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def postgres(postgres_server: Server) -> str:
+    """Its URL."""
+    return postgres_server.url
 
 
 @pytest.fixture(scope="session")

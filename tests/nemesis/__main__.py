@@ -60,8 +60,8 @@ def _database(kind: str, folder: Path) -> Iterator[str]:
     if kind == "sqlite":
         yield f"sqlite:///{folder / 'holdfast.db'}"
     else:
-        with running_postgres() as url:
-            yield url
+        with running_postgres() as server:
+            yield server.url
 
 
 def _run(folder: Path, url: str, seed: int, seconds: float) -> int:

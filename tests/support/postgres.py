@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -29,9 +30,46 @@ class PostgresUnavailable(Exception):
     """No PostgreSQL can be started here; the message says why."""
 
 
+@dataclass
+class Server:
+    """A server on a free loopback port; `url` is its first database's."""
+
+    bin_dir: Path
+    folder: Path
+    port: int = field(default_factory=free_port)
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"postgresql+psycopg://{SUPERUSER}@127.0.0.1:{self.port}/postgres"
+
+    def start(self) -> None:
+        """Raises PostgresUnavailable when it does not answer."""
+        settings = [*FAST, f"port={self.port}", "listen_addresses=127.0.0.1", "unix_socket_directories="]
+        command = [self.bin_dir / "postgres", "-D", self.folder / "data"]
+        command += [word for setting in settings for word in ("-c", setting)]
+        log = self.folder / "log"
+        with log.open("ab") as output:
+            self.process = subprocess.Popen(
+                command, stdout=output, stderr=output, stdin=subprocess.DEVNULL, **_ordinary_user()
+            )
+        _wait_until_it_answers(self.url, self.process, log)
+
+    def stop(self) -> None:
+        """A fast shutdown: clients are cut, nothing is waited for."""
+        if self.process is None:
+            return
+        self.process.send_signal(signal.SIGINT)
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
 @contextmanager
-def running_postgres() -> Iterator[str]:
-    """Start a server on a free loopback port. Yields the URL of its first database; raises PostgresUnavailable."""
+def running_postgres() -> Iterator[Server]:
+    """Start a server; it ends with the block. Raises PostgresUnavailable."""
     folder = Path(tempfile.mkdtemp(prefix="holdfast-postgres-"))
     try:
         _own(folder)
@@ -49,8 +87,12 @@ def running_postgres() -> Iterator[str]:
             "--no-sync",
             "--locale=C",
         )
-        with _server(bin_dir, folder) as url:
-            yield url
+        server = Server(bin_dir, folder)
+        try:
+            server.start()
+            yield server
+        finally:
+            server.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -61,26 +103,6 @@ def fresh_database(url: str) -> str:
     with psycopg.connect(_plain(url), autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name} TEMPLATE template0")
     return f"{url.rpartition('/')[0]}/{name}"
-
-
-@contextmanager
-def _server(bin_dir: Path, folder: Path) -> Iterator[str]:
-    port, log = free_port(), folder / "log"
-    settings = [*FAST, f"port={port}", "listen_addresses=127.0.0.1", "unix_socket_directories="]
-    command = [bin_dir / "postgres", "-D", folder / "data", *(word for setting in settings for word in ("-c", setting))]
-    with log.open("wb") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=output, stdin=subprocess.DEVNULL, **_ordinary_user())
-    try:
-        url = f"postgresql+psycopg://{SUPERUSER}@127.0.0.1:{port}/postgres"
-        _wait_until_it_answers(url, process, log)
-        yield url
-    finally:
-        process.send_signal(signal.SIGINT)  # a fast shutdown: clients are cut, nothing is waited for
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
 
 
 def _wait_until_it_answers(url: str, process: subprocess.Popen[bytes], log: Path, seconds: float = 20) -> None:

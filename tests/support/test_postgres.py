@@ -8,8 +8,8 @@ from tests.support.postgres import fresh_database, running_postgres
 
 
 def test_it_gives_each_test_an_empty_database_and_leaves_nothing() -> None:
-    with running_postgres() as url:
-        first, second = (fresh_database(url).replace("+psycopg", "") for _ in range(2))
+    with running_postgres() as server:
+        first, second = (fresh_database(server.url).replace("+psycopg", "") for _ in range(2))
         with psycopg.connect(first) as connection:
             connection.execute("CREATE TABLE things (name text)")
         with psycopg.connect(second) as connection:

@@ -13,6 +13,7 @@ from uuid import uuid4
 
 import httpx2 as httpx
 import pytest
+from redis.exceptions import OutOfMemoryError, ReadOnlyError
 
 from tests.clients import Posted
 from tests.system.conftest import Measure
@@ -79,6 +80,8 @@ def read_only(scene: Scene) -> Iterator[None]:
     """Redis is the replica of a master that is away."""
     with scene.stack.redis() as redis:
         redis.replicaof("127.0.0.1", 1)
+        with pytest.raises(ReadOnlyError):
+            redis.set("room", "none")
         yield
         redis.replicaof("no", "one")
 
@@ -88,6 +91,8 @@ def full(scene: Scene) -> Iterator[None]:
     """Redis refuses whatever needs memory."""
     with scene.stack.redis() as redis:
         redis.config_set("maxmemory", "1mb")
+        with pytest.raises(OutOfMemoryError):
+            redis.set("room", "none")
         yield
         redis.config_set("maxmemory", "0")
 
