@@ -25,6 +25,7 @@ HEALED = {"429ra2-x1": 1, "500-x2": 2, "529-x2": 2, "error-x1": 1, "rst-x2": 2, 
 }  # and how often they fail first
 HARMLESS = ("trickle", "nousage", "absurdusage")
 REFUSED = ("429ra2", "500", "529", "silence-at0")  # for good, before the first word
+TOO_LONG = ("429ra7200",)  # to wait for
 CUT = ("error", "rst", "fin", "clean", "silence", "pings")  # for good, after half of the text
 TOOLS = ("badtool", "truncatedtool")  # after the whole text
 
@@ -63,7 +64,7 @@ def test_whatever_a_provider_does_a_cut_reply_is_never_complete_and_a_healed_one
     limits = {"FIRST_TOKEN_SECONDS": "5", "BETWEEN_TOKENS_SECONDS": "3", "PROVIDER_RETRIES": str(RETRIES)}
     with make_scene(WORKER_THREADS="16", **limits) as scene:
         ada = scene.user()
-        posted = {case: case.post(scene, ada) for case in cases(*CUT, *HEALED, *HARMLESS, *REFUSED, *TOOLS)}
+        posted = {case: case.post(scene, ada) for case in cases(*CUT, *HEALED, *HARMLESS, *REFUSED, *TOO_LONG, *TOOLS)}
         watchers = {
             case: scene.add(SseReply(scene.access(ada), scene.transcripts, reply.id)) for case, reply in posted.items()
         }
@@ -89,6 +90,8 @@ def expected(case: Case, attempt: int) -> list[tuple[str, str, int]]:
         return [("completed", words(WORDS), HEALED[case.fault] + 1)]
     if case.fault in HARMLESS:
         return [("completed", words(WORDS), 1)]
+    if case.fault in TOO_LONG:
+        return [("failed", "", 1)]
     if case.fault in REFUSED:
         return [("failed", "", most)]
     if case.fault in TOOLS:

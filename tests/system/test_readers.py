@@ -194,12 +194,13 @@ def test_readers_of_a_running_reply_cut_again_and_again_end_with_its_text(make_s
         ada = scene.user()
         reply = scene.post(ada, "hello", model="openai/fake-t300-r30")
         scene.watch(ada, reply)
-        raw, path = streams(scene, ada), f"/api/messages/{reply.id}/events"
+        raw = streams(scene, ada)
+        paths = (f"/api/messages/{reply.id}/events", f"/api/threads/{reply.thread_id}/events")
 
-        def live(step: int) -> tuple[Reader, int]:
+        def live(path: str, step: int) -> tuple[Reader, int]:
             reader, cursor = Reader(), None
             for number in count(1):
-                part = raw.read(path, cursor, most=number * step)
+                part = raw.read(path, cursor, most=number * step, enough=has_ended)
                 assert part.status in {0, 200}
                 cursor = apply(reader, part) or cursor
                 if has_ended(part.events):
@@ -207,7 +208,7 @@ def test_readers_of_a_running_reply_cut_again_and_again_end_with_its_text(make_s
             raise AssertionError
 
         with ThreadPoolExecutor(8) as pool:
-            lives = list(pool.map(live, (17, 23, 41, 67, 97, 131, 197, 251)))
+            lives = list(pool.map(live, paths * 4, (17, 23, 41, 67, 97, 131, 197, 251)))
         scene.settle(30)
         text = stored(ada, reply)["content"]
         assert text == words(300)
