@@ -8,6 +8,7 @@ from typing import Any
 
 _REFUSED = re.compile("[\x00\ud800-\udfff]")
 _REMOVED = re.compile("[\x01-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+_COMMANDS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _LINE_ENDS = re.compile("\r\n?|\x85")
 # Writers and readers of JSON recurse: a hundred times this exhausts some of them.
 _DEEPEST = 32
@@ -42,3 +43,8 @@ def clean_all(value: Any, deeper: int = _DEEPEST) -> Any:
 def printable(text: str) -> str:
     """`text` of a foreign source (a model, a provider) made storable: what `clean` refuses becomes U+FFFD."""
     return _REFUSED.sub("\ufffd", text)
+
+
+def for_terminal(text: str) -> str:
+    r"""`text` without what a terminal obeys: control characters but tab and LF as \uXXXX, which in JSON is the same."""
+    return _COMMANDS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)

@@ -12,6 +12,7 @@ from app.cli import live
 from app.extensions import redis
 from app.ids import parse_id
 from app.stream.log import Keys
+from app.text import for_terminal
 
 
 @click.command()
@@ -25,5 +26,5 @@ def listen(thread_id: str) -> None:
         channel.subscribe(Keys(thread_id).channel)
         click.echo(f"listening on {Keys(thread_id).channel}", err=True)
         for text in live.messages(channel):
-            click.echo(text)
+            click.echo(for_terminal(text))
             sys.stdout.flush()

@@ -18,7 +18,7 @@ from app.extensions import redis
 from app.stream import events, log
 from app.stream.events import Event
 from app.stream.log import Keys
-from app.text import UncleanText, clean
+from app.text import UncleanText, clean, for_terminal
 
 
 @click.command()
@@ -59,7 +59,7 @@ def _print_reply(thread_id: str, reply_id: str) -> None:
             if not text.startswith(printed):
                 click.echo("\n[started anew]")
                 printed = ""
-            click.echo(text[len(printed) :], nl=False)
+            click.echo(for_terminal(text[len(printed) :]), nl=False)
             printed = text
             if event.is_terminal:
                 click.echo(f"\n[{event.type}]" if event.type != events.COMPLETED else "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.text import UncleanText, clean, clean_all, printable
+from app.text import UncleanText, clean, clean_all, for_terminal, printable
 from tests.api.conftest import Person, Traces, fields
 
 REFUSED = ["\0", "a\0b", "\ud800", "x\udfff", "\udc00\ud800"]
@@ -112,6 +113,18 @@ def test_foreign_text_becomes_storable_without_growing(text: str) -> None:
     stored = printable(text)
     assert len(stored) == len(text)
     clean(stored).encode()
+
+
+@given(st.text())
+@settings(max_examples=300, deadline=None, derandomize=True)
+def test_what_a_terminal_is_shown_commands_it_nothing_and_stays_the_same_json(text: str) -> None:
+    shown = for_terminal(json.dumps([text], ensure_ascii=False))
+    assert json.loads(shown) == [text]
+    assert not any(unicodedata.category(char) == "Cc" for char in shown)
+
+
+def test_a_terminal_is_shown_what_it_would_obey() -> None:
+    assert for_terminal("a\x1b[2J\tb\nc\x9b1A\r") == "a\\u001b[2J\tb\nc\\u009b1A\\u000d"
 
 
 @pytest.mark.parametrize("text", REFUSED)
