@@ -44,12 +44,17 @@ def holder(scene: Scene, posted: Posted) -> str:
     return pids[until(lambda: row(scene, posted).pid, what="a worker's claim")]
 
 
-def events(scene: Scene, posted: Posted) -> list[dict[str, Any]]:
-    """What the thread's log holds of the reply."""
+def timed_events(scene: Scene, posted: Posted) -> list[tuple[float, dict[str, Any]]]:
+    """What the thread's log holds of the reply, each with when Redis got it, in time.time()."""
     with scene.stack.redis() as redis:
         entries = redis.xrange(f"thread:{{{posted.thread_id}}}:events")
-    found = [json.loads(fields["e"]) for _, fields in entries]
-    return [event for event in found if event.get("message_id") == posted.id]
+    found = [(int(cursor.partition("-")[0]) / 1000, json.loads(fields["e"])) for cursor, fields in entries]
+    return [(at, event) for at, event in found if event.get("message_id") == posted.id]
+
+
+def events(scene: Scene, posted: Posted) -> list[dict[str, Any]]:
+    """What the thread's log holds of the reply."""
+    return [event for _, event in timed_events(scene, posted)]
 
 
 def assert_written_once(scene: Scene, posted: Posted, text: str) -> None:

@@ -17,14 +17,16 @@ import httpx2 as httpx
 import psutil
 import psycopg
 import pytest
-from sqlalchemy import create_engine, make_url, text
+from sqlalchemy import create_engine, func, make_url, select, text
 from sqlalchemy.pool import NullPool
 
+from app.models import WorkerLease
 from tests.clients import Posted
 from tests.support.postgres import Server
 from tests.support.stack import until
 from tests.system.conftest import Measure
 from tests.system.posting import words
+from tests.system.replies import assert_written_once, row, timed_events
 from tests.system.scene import MakeScene, Scene, User
 
 PATIENCE_SECONDS = 3.0
@@ -208,6 +210,46 @@ def test_a_restart_of_the_database_delays_replies_and_refuses_posts_but_loses_ne
         assert said(scene) == {"running": 1, "meanwhile": 1}
         assert stored(ada, reply)["content"] == words(400)
         assert [client.text(reply.id) for client in watchers] == [words(400)] * 3
+        assert b"raised unexpected" not in scene.stack.log("worker").read_bytes()
+
+
+@pytest.mark.fault("F03")
+@pytest.mark.fault("F12")
+@only_postgresql
+def test_a_worker_that_the_database_does_not_answer_falls_silent_before_its_lease_lapses(
+    make_scene: MakeScene, measure: Measure
+) -> None:
+    with make_scene(workers=0, proxied={"database"}) as scene:
+        far = scene.stack.settings.pop("DATABASE_URL")  # through the proxy; everybody else goes without it
+        scene.stack.kill("web")
+        scene.stack.start_web()
+        scene.stack.settings["DATABASE_URL"] = far
+        scene.stack.start_worker("far")
+        del scene.stack.settings["DATABASE_URL"]
+        ada = scene.user()
+        posted = scene.post(ada, "hello", model="openai/fake-t400-r20")
+        watchers = scene.watch(ada, posted)
+        scene.first_token_after(watchers.sse, 0)
+        scene.stack.start_worker("near")
+        scene.proxies["database"].blackhole()
+        until(lambda: row(scene, posted).attempt == 2, 30, "the next attempt")
+        last = max(at for at, event in timed_events(scene, posted) if event["attempt"] == 1)
+        spare = lease_ended(scene, "far") - last
+        measure("last event of a worker without a database, before its lease lapsed", spare, "s", "> 0 s")
+        assert spare > 0
+        scene.proxies["database"].heal()
+        scene.settle(60)
+        assert_written_once(scene, posted, words(400))
+        assert row(scene, posted).outcomes == ["crashed", "completed"]
+        assert [client.text(posted.id) for client in watchers] == [words(400)] * 3
+
+
+def lease_ended(scene: Scene, name: str) -> float:
+    """When the lease of a worker that renews it no more lapsed, in time.time()."""
+    engine = create_engine(scene.stack.database_url, poolclass=NullPool)
+    with engine.connect() as connection:
+        mine = select(func.max(WorkerLease.expires_at)).where(WorkerLease.pid == scene.stack.processes[name].pid)
+        return float(connection.scalars(mine).one().timestamp())
 
 
 class TmpFs:
