@@ -22,6 +22,8 @@ from app.jobs.run import Run, Stop
 from app.models import Job, Status
 
 _LAST_BEAT_SECONDS = 1.0
+# Of a lease; the rest is for what was sent at the last moment to arrive.
+_SAFE_SHARE = 0.9
 
 log = structlog.get_logger(__name__)
 
@@ -101,7 +103,7 @@ class Presence:
         asked = time.monotonic()
         # First the name, then the time: in between nothing holds.
         self.lease_id = lease.take(self._process, self._settings.lease_seconds)
-        self._safe_until = asked + self._settings.lease_seconds
+        self._safe_until = asked + _SAFE_SHARE * self._settings.lease_seconds
 
     def _beat(self) -> None:
         with self._app.app_context():
@@ -121,7 +123,7 @@ class Presence:
         assert lease_id is not None
         renewed = lease.renew(lease_id, self._settings.lease_seconds)
         if renewed and time.monotonic() < self._safe_until:
-            self._safe_until = asked + self._settings.lease_seconds
+            self._safe_until = asked + _SAFE_SHARE * self._settings.lease_seconds
             return
         log.warning("lease lapsed; its jobs belong to others now", jobs=len(self._runs))
         for run in self._all():

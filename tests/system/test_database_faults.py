@@ -235,8 +235,8 @@ def test_a_worker_that_the_database_does_not_answer_falls_silent_before_its_leas
         until(lambda: row(scene, posted).attempt == 2, 30, "the next attempt")
         last = max(at for at, event in timed_events(scene, posted) if event["attempt"] == 1)
         spare = lease_ended(scene, "far") - last
-        measure("last event of a worker without a database, before its lease lapsed", spare, "s", "> 0 s")
-        assert spare > 0
+        measure("last event of a worker without a database, before its lease lapsed", spare, "s", "> 0.1 s")
+        assert spare > 0.1
         scene.proxies["database"].heal()
         scene.settle(60)
         assert_written_once(scene, posted, words(400))
