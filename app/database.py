@@ -18,6 +18,8 @@ from app.extensions import db
 # Writers of one process queue here, first come first served; SQLite's own waiting is a lottery with sleeps.
 _sqlite_writers = threading.Lock()
 
+_ONE_STATE = {"isolation_level": "REPEATABLE READ"}
+
 # How long a statement waits for what others have locked, by database and whether a worker asks. A worker's threads can
 # wait; the web process rather says 503 and lets the client come again, sooner on SQLite, whose waiting holds up all.
 _LOCK_SECONDS = {
@@ -43,8 +45,13 @@ def transaction() -> Iterator[Session]:
 
 @contextmanager
 def reading() -> Iterator[Session]:
-    """A session for reading; nothing it changes is kept. Objects stay readable afterwards."""
+    """A session that reads, in all its statements, one state of the database; nothing it changes is kept.
+
+    Objects stay readable afterwards.
+    """
     with Session(db.engine, expire_on_commit=False, autoflush=False) as session:
+        if db.engine.dialect.name == "postgresql":  # SQLite's transactions are so by themselves
+            session.connection(execution_options=_ONE_STATE)
         yield session
 
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.orm import Session
 
 from app.check.errors import Unusable
 from app.clock import now
@@ -89,19 +88,10 @@ def readable() -> Iterator[None]:
         raise Unusable(f"The database cannot be read: {cause}") from None
 
 
-@contextmanager
-def snapshot() -> Iterator[Session]:
-    """A session that reads, in all its statements, one state of the database."""
-    with reading() as session:
-        if db.engine.dialect.name == "postgresql":
-            session.connection(execution_options={"isolation_level": "REPEATABLE READ", "postgresql_readonly": True})
-        yield session
-
-
 def workers() -> str:
     """How many worker processes live, and whether leases that lapsed hold jobs that nobody has recovered."""
     holding = select(func.count(Job.lease_id.distinct())).where(Job.status == Status.PROCESSING)
-    with snapshot() as session:
+    with reading() as session:
         living = session.scalars(select(func.count()).where(WorkerLease.expires_at > now())).one()
         lapsed = session.scalars(
             holding.join(WorkerLease, WorkerLease.id == Job.lease_id).where(WorkerLease.expires_at <= now())
@@ -111,7 +101,7 @@ def workers() -> str:
 
 def moment(faults_ended: float | None, worker_threads: int, *, has_redis: bool) -> Moment:
     """The present one. `faults_ended`: seconds since the epoch."""
-    with snapshot() as session:
+    with reading() as session:
         at = session.execute(select(now())).scalar_one()
         leases = session.execute(
             select(WorkerLease.created_at, WorkerLease.expires_at).order_by(WorkerLease.created_at)

@@ -9,11 +9,11 @@ from uuid import UUID
 from sqlalchemy import select
 
 from app.check import stored
-from app.check.database import snapshot
 from app.check.stored import Stored
 from app.check.transcripts import Cancelled, Posted
 from app.check.verdict import Invariant, Ledger
 from app.check.witnesses import Spoken, Witnesses
+from app.database import reading
 from app.ids import parse_id
 from app.models import Message
 from app.text import UncleanText, clean
@@ -93,7 +93,7 @@ def _contents(user_id: str) -> Iterator[str]:
         statement = select(Message.id, Message.content).where(
             Message.user_id == owner, Message.role == "user", Message.id > after
         )
-        with snapshot() as session:
+        with reading() as session:
             page = session.execute(statement.order_by(Message.id).limit(_PAGE)).all()
         if not page:
             return

@@ -14,10 +14,11 @@ from sqlalchemy import and_, select
 from sqlalchemy.orm import aliased
 
 from app.check import json_lines
-from app.check.database import Moment, snapshot
+from app.check.database import Moment
 from app.check.errors import Unusable
 from app.check.rows import Progress
 from app.check.verdict import Invariant, Ledger
+from app.database import reading
 from app.jobs.lifecycle import CRASHED
 from app.models import Attempt, Job, Message
 
@@ -141,7 +142,7 @@ def _replies() -> Iterator[_Asked]:
         .outerjoin(Attempt, and_(Attempt.job_id == Job.id, Attempt.number == Job.attempt))
     )
     while True:
-        with snapshot() as session:
+        with reading() as session:
             page = session.execute(statement.where(Message.id > after).order_by(Message.id).limit(_PAGE)).all()
         if not page:
             return

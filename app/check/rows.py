@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, case, exists, func, null, select
 from sqlalchemy.orm import Session, aliased
 
-from app.check.database import snapshot
+from app.database import reading
 from app.models import ACTIVE, TERMINAL, Attempt, Job, Message, Status, Step, Thread, WorkerLease
 
 _PAGE = 500
@@ -98,18 +98,18 @@ def pages(progress: Progress) -> Iterator[list[Row]]:
 def orphans() -> list[tuple[UUID, Status]]:
     """Active jobs that write no message."""
     writes = exists().where(Message.job_id == Job.id)
-    with snapshot() as session:
+    with reading() as session:
         rows = session.execute(select(Job.id, Job.status).where(Job.status.in_(ACTIVE), ~writes))
         return [(row.id, row.status) for row in rows]
 
 
 def _count() -> int:
-    with snapshot() as session:
+    with reading() as session:
         return session.scalars(select(func.count()).select_from(Message)).one()
 
 
 def _page(after: UUID) -> list[Row]:
-    with snapshot() as session:
+    with reading() as session:
         found = [dict(row._mapping) for row in session.execute(_statement(after))]
         job_ids = [row["job_id"] for row in found if row["job_id"] is not None]
         attempts, steps = _attempts(session, job_ids), _steps(session, job_ids)

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from sqlalchemy import and_, select
 
-from app.check.database import snapshot
+from app.database import reading
 from app.ids import parse_id
 from app.models import TERMINAL, Attempt, Job, Message, Status, Thread
 
@@ -80,7 +80,7 @@ def load(ids: Iterable[str]) -> dict[str, Stored]:
     """Those of `ids` that exist."""
     found: dict[str, Stored] = {}
     for batch in _batches(sorted(set(ids))):
-        with snapshot() as session:
+        with reading() as session:
             rows = session.execute(
                 select(
                     *(Message.id, Message.thread_id, Thread.user_id.label("owner_id"), Message.parent_id),
@@ -101,7 +101,7 @@ def owners(thread_ids: Iterable[str]) -> dict[str, str]:
     """Whose each thread is, of those that exist."""
     found: dict[str, str] = {}
     for batch in _batches(sorted(set(thread_ids))):
-        with snapshot() as session:
+        with reading() as session:
             rows = session.execute(select(Thread.id, Thread.user_id).where(Thread.id.in_(batch)))
             found |= {str(row.id): str(row.user_id) for row in rows}
     return found

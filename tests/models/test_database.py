@@ -61,6 +61,21 @@ def test_what_a_reading_changes_is_not_kept(app: Flask) -> None:
     assert count() == 0
 
 
+def test_a_reading_sees_one_state_whatever_is_committed_meanwhile(app: Flask) -> None:
+    def add_another() -> None:
+        with app.app_context():
+            add("bob@example.com")
+
+    add("ada@example.com")
+    with reading() as session:
+        before = session.scalars(select(func.count()).select_from(User)).one()
+        writer = threading.Thread(target=add_another)
+        writer.start()
+        writer.join(10)
+        assert session.scalars(select(func.count()).select_from(User)).one() == before == 1
+    assert count() == 2
+
+
 def test_many_threads_can_write_at_once(app: Flask) -> None:
     failed: list[Exception] = []
 
