@@ -52,8 +52,8 @@ nemesis: .venv/.dev ## Faults drawn from a seed, under load, then the checker: m
 	@$(PY) -m tests.nemesis --seed "$(or $(SEED),1)" --seconds "$(or $(SECONDS),60)" --database "$(or $(DATABASE),sqlite)"
 
 .PHONY: bench
-bench: .venv/.dev ## Measure a POST, the first token and the idle memory of a copy started for it
-	@$(PY) -m tests.bench.measure
+bench: .venv/.dev ## Measure everything beside its floor; writes docs/performance.md. QUICK=1 takes a minute, writes nothing
+	@QUICK="$(QUICK)" $(PY) -m tests.bench
 
 ##@ Change
 

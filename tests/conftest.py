@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from app.extensions import db
 from tests.support.copy import ROOT
 from tests.support.postgres import PostgresUnavailable, Server, running_postgres
 from tests.support.stack import Stack, running_stack
+from tests.system.scene import MakeScene, Scene, running_scene
 
 MakeSettings = Callable[..., Settings]
 MakeStack = Callable[..., AbstractContextManager[Stack]]
@@ -130,6 +131,19 @@ def make_stack(tmp_path: Path, database_url: str) -> MakeStack:
 
     def make(**settings: object) -> AbstractContextManager[Stack]:
         return running_stack(tmp_path / "stack", database_url, **settings)
+
+    return make
+
+
+@pytest.fixture
+def make_scene(tmp_path: Path, database_url: str) -> MakeScene:
+    """Real processes and a provider: `with make_scene(workers=2, proxied={"redis"}, LEASE_SECONDS="3") as scene:`."""
+
+    def make(
+        *, workers: int = 1, proxied: Collection[str] = (), check: bool = True, **settings: str
+    ) -> AbstractContextManager[Scene]:
+        plan = {"workers": workers, "proxied": set(proxied), "check": check}
+        return running_scene(tmp_path / "scene", database_url, **plan, settings=settings)
 
     return make
 

@@ -9,9 +9,7 @@ import sys
 import time
 
 from tests.support.copy import ROOT
-from tests.system.scene import MakeScene, Scene, make_scene
-
-__all__ = ["make_scene"]
+from tests.system.scene import MakeScene, Scene
 
 
 def flask_check(scene: Scene, *options: object) -> tuple[int, str]:

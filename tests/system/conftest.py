@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from uuid import uuid4
 
@@ -13,7 +12,6 @@ import pytest
 from tests.conftest import postgres_copy, sqlite_copy
 from tests.support.stack import Stack, running_stack
 from tests.system.reliability import Run
-from tests.system.scene import MakeScene, Scene, running_scene
 
 Measure = Callable[[str, float, str, str], None]
 
@@ -37,19 +35,6 @@ def client(stack: Stack) -> Iterator[httpx.Client]:
     """A new user of it."""
     with stack.user(f"{uuid4().hex}@example.com") as client:
         yield client
-
-
-@pytest.fixture
-def make_scene(tmp_path: Path, database_url: str) -> MakeScene:
-    """Real processes and a provider: `with make_scene(workers=2, proxied={"redis"}, LEASE_SECONDS="3") as scene:`."""
-
-    def make(
-        *, workers: int = 1, proxied: Collection[str] = (), check: bool = True, **settings: str
-    ) -> AbstractContextManager[Scene]:
-        plan = {"workers": workers, "proxied": set(proxied), "check": check}
-        return running_scene(tmp_path / "scene", database_url, **plan, settings=settings)
-
-    return make
 
 
 @pytest.fixture

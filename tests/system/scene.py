@@ -54,7 +54,7 @@ class Watchers(NamedTuple):
 
 
 class Scene:
-    """One test's world. Made by the fixture `make_scene` of conftest.py."""
+    """One test's world. Made by the fixture `make_scene`."""
 
     def __init__(self, stack: SceneStack, provider: ProviderProcess, proxies: dict[str, Proxy]) -> None:
         self.stack = stack
