@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import signal
 import sys
-from types import FrameType
+import threading
+from queue import SimpleQueue
 from uuid import UUID
 
 import structlog
@@ -32,10 +33,15 @@ def main(job_id: UUID) -> None:
 
 
 def _drain_at_sigterm(presence: Presence) -> None:
-    def drain(_number: int, _frame: FrameType | None) -> None:
+    """In a thread of its own: the main thread, which runs handlers, may hold the locks that draining needs."""
+    told: SimpleQueue[int] = SimpleQueue()  # the one queue that a handler may put into, whatever it interrupts
+
+    def drain() -> None:
+        told.get()
         presence.drain()
 
-    signal.signal(signal.SIGTERM, drain)
+    threading.Thread(target=drain, name="drain", daemon=True).start()
+    signal.signal(signal.SIGTERM, lambda number, _: told.put(number))
 
 
 if __name__ == "__main__":

@@ -20,10 +20,9 @@ def measure(run: Run) -> None:
     """A start into an empty folder each time."""
     for number in run.plan.rounds:
         port = free_port()
-        settings = {"PORT": str(port), "LOCAL_MODEL": "off", "SCRIPTED": "1"}
         with watched() as others:
             began = time.monotonic()
-            with running_copy(run.folder / f"start-{number}", **settings) as copy:
+            with running_copy(run.folder / f"start-{number}", PORT=str(port), LOCAL_MODEL="off", SCRIPTED="1") as copy:
                 until(lambda port=port: _ready(port), 90, "/readyz")  # type: ignore[misc]
                 figure = run.book.figure("start, into an empty folder, to /readyz", "s", READY)
                 figure.values.append(time.monotonic() - began)

@@ -58,6 +58,11 @@ class Reply:
         return (self.received[0] - self.sent - (self.written[0] - self.asked)) / 1e6
 
     @property
+    def reached(self) -> float:
+        """Milliseconds from the request to the provider's being asked."""
+        return (self.asked - self.sent) / 1e6
+
+    @property
     def seconds(self) -> float:
         """From the request to the end of the stream."""
         return (self.ended - self.sent) / 1e9
@@ -103,6 +108,7 @@ def first(book: Book, server: Target, number: int, store: str, column: str) -> N
     _require(got, server)
     for name, values, goal in (
         ("first token, from the POST, without the provider's own time", [x.first for x in got], FIRST_FROM_POST),
+        ("from the POST to the question to the provider", [x.reached for x in got], None),
         ("first token, from its writing by the provider", [x.relays[0] for x in got], FIRST_RELAY),
     ):
         for percent in (50, 99):

@@ -67,7 +67,7 @@ def test_another_worker_goes_on_after_each_of_twenty_kills(make_scene: MakeScene
             posted, readers = streaming(scene, ada, "fake-t120-r20", 3)
             name = kill_its_worker(scene, posted[0], readers[0], measure)
             scene.stack.start_worker(name)
-        scene.settle(120)
+            scene.settle(60)  # a reply that meets three kills fails, and rightly so
         for id_ in scene.posted:
             stored = ada.client.get(f"/api/messages/{id_}").json()
             assert (stored["status"], stored["content"]) == ("completed", words(120))
@@ -196,6 +196,34 @@ def test_workers_restarted_one_after_the_other_hand_their_replies_over(
             found = row(scene, one)
             assert found.crashes == 0
             assert set(found.outcomes) <= {"handed_over", "completed"}
+
+
+def text_of_attempt(reader: SseReply, posted: Posted, number: int) -> str:
+    """What the reader has of that attempt, and of no other."""
+    reply = reader.reader.replies.get(posted.id)
+    return reply.text if reply is not None and reply.attempt == number else ""
+
+
+@pytest.mark.fault("F06")
+@pytest.mark.parametrize("times", [1, pytest.param(20, marks=[pytest.mark.chaos, pytest.mark.timeout(300)])])
+def test_a_reply_in_a_process_of_its_own_is_handed_over_whatever_that_is_doing(
+    times: int, make_scene: MakeScene, measure: Measure
+) -> None:
+    with make_scene(workers=0) as scene:
+        posted = scene.post(scene.user(), "hello", model="openai/fake-t60000-r2000")
+        reader = scene.watch(scene.posted[posted.id], posted).sse
+        for attempt in range(1, times + 1):
+            scene.stack.start("alone", "-m", "workers.alone", posted.body["reply"]["job_id"])
+            reader.wait_for(lambda number=attempt: text_of_attempt(reader, posted, number), 30)
+            for _ in range(500):  # a killed worker sends many: one for each of its threads that dies
+                scene.stack.processes["alone"].send_signal(signal.SIGTERM)
+            seconds = scene.stack.kill("alone", signal.SIGTERM)
+            measure("SIGTERM to the end of a process of one reply", seconds, "s", "≤ 5 s")
+            assert seconds < 5
+        assert row(scene, posted)[:5] == ("pending", times, 0, 0, None)
+        assert set(row(scene, posted).outcomes) == {"handed_over"}
+        assert scene.poster(scene.posted[posted.id]).cancel(posted.id).result(15) in {200, 202}
+        scene.settle()
 
 
 @pytest.mark.fault("F22")
