@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -48,7 +49,21 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=False)
 
 
-class Repeatable(BaseModel):
+class Asked(BaseModel):
+    """A request's query or headers. Its schema, for which flask-openapi asks at each request, is made once."""
+
+    @classmethod
+    def model_json_schema(cls, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """As pydantic's; what is returned without arguments is shared and must not be changed."""
+        return super().model_json_schema(*args, **kwargs) if args or kwargs else _schema(cls)
+
+
+@cache
+def _schema(of: type[Asked]) -> dict[str, Any]:
+    return super(Asked, of).model_json_schema()
+
+
+class Repeatable(Asked):
     """The headers of a request that may be sent again."""
 
     idempotency_key: Annotated[str, AfterValidator(_printable)] | None = Field(
@@ -60,7 +75,7 @@ class Repeatable(BaseModel):
     )
 
 
-class Listing(BaseModel):
+class Listing(Asked):
     """The query of a list."""
 
     limit: int = Field(50, ge=1, le=200)

@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field, field_validator
 from app.api.answers import accepted, empty, listing, once, respond, sent
 from app.api.blueprint import EVENTS, group
 from app.api.fields import (
+    Asked,
     Body,
     Instructions,
     Listing,
@@ -66,19 +67,19 @@ class PostMessage(PostToThread):
     thread_id: UUID | None = None
 
 
-class Polling(BaseModel):
+class Polling(Asked):
     """How to poll."""
 
     wait: float = Field(0, ge=0, le=60, allow_inf_nan=False, description="Seconds to wait for the reply's end.")
 
 
-class Resuming(BaseModel):
+class Resuming(Asked):
     """Where to resume."""
 
     after: str | None = Field(None, description="The cursor after which to go on; Last-Event-ID says the same.")
 
 
-class Reconnecting(BaseModel):
+class Reconnecting(Asked):
     """What a browser says when it reconnects by itself."""
 
     last_event_id: str | None = Field(None, alias="Last-Event-ID", description="The cursor after which to go on.")

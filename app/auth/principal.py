@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from app.auth import secrets
@@ -15,6 +15,12 @@ from app.clock import now
 from app.database import reading
 from app.ids import parse_id
 from app.models import ApiKey, LoginSession, User
+
+_BY_KEY = (
+    select(ApiKey.id, ApiKey.user_id)
+    .join(User, User.id == ApiKey.user_id)
+    .where(ApiKey.key_hash == bindparam("fingerprint"), ApiKey.revoked_at.is_(None), User.disabled_at.is_(None))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +40,7 @@ class Principal:
 def by_key(token: str) -> Principal | None:
     """The owner of a Bearer key, if it is valid."""
     with reading() as session:
-        row = session.execute(
-            select(ApiKey.id, ApiKey.user_id)
-            .join(User, User.id == ApiKey.user_id)
-            .where(
-                ApiKey.key_hash == secrets.fingerprint(token), ApiKey.revoked_at.is_(None), User.disabled_at.is_(None)
-            )
-        ).one_or_none()
+        row = session.execute(_BY_KEY, {"fingerprint": secrets.fingerprint(token)}).one_or_none()
     return Principal(row.user_id, "key", row.id) if row is not None else None
 
 

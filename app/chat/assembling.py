@@ -27,6 +27,12 @@ def messages(session: Session, ids: Iterable[UUID]) -> dict[UUID, MessageObject]
     return {message.id: _message(message, job, tools[message.id], positions) for message, job in rows}
 
 
+def posted(session: Session, asked: Row[Any], reply: Row[Any], job: Row[Any]) -> tuple[MessageObject, MessageObject]:
+    """A message and its pending reply, from the rows as they were just inserted."""
+    positions = _positions(session, [job])
+    return _message(asked, None, [], positions), _message(reply, job, [], positions)
+
+
 def message(session: Session, id_: UUID) -> MessageObject | None:
     """One message, or None."""
     return messages(session, [id_]).get(id_)
@@ -44,7 +50,7 @@ def thread(session: Session, row: Thread) -> ThreadObject:
     return threads(session, [row])[0]
 
 
-def thread_ending_in(row: Thread, last: MessageObject) -> ThreadObject:
+def thread_ending_in(row: Thread | Row[Any], last: MessageObject) -> ThreadObject:
     """The object of one row whose newest message is at hand already; asks the database nothing."""
     return _thread(row, last, {row.id: last.status})
 
@@ -74,7 +80,7 @@ def _invocation(call: ToolCall) -> ToolInvocation:
     )
 
 
-def _positions(session: Session, jobs: list[Job]) -> dict[UUID, int]:
+def _positions(session: Session, jobs: Sequence[Job | Row[Any]]) -> dict[UUID, int]:
     """How many unfinished jobs stand before each queued one in its branch."""
     queued = [job for job in jobs if job.status is Status.PENDING and job.after_id is not None]
     if not queued:
@@ -97,7 +103,9 @@ def _chain(job_id: UUID | None, before: dict[UUID, Row[UUID, UUID | None, bool]]
     return length
 
 
-def _message(row: Message, job: Job | None, tools: list[ToolInvocation], positions: dict[UUID, int]) -> MessageObject:
+def _message(
+    row: Message | Row[Any], job: Job | Row[Any] | None, tools: list[ToolInvocation], positions: dict[UUID, int]
+) -> MessageObject:
     running = job is not None and job.status in ACTIVE
     counted = row.prompt_tokens is not None and row.completion_tokens is not None
     return MessageObject.model_construct(
@@ -144,7 +152,7 @@ def _states(session: Session, ids: list[UUID]) -> dict[UUID, Status]:
     return dict(rows.all())
 
 
-def _thread(row: Thread, last: MessageObject | None, states: dict[UUID, Status]) -> ThreadObject:
+def _thread(row: Thread | Row[Any], last: MessageObject | None, states: dict[UUID, Status]) -> ThreadObject:
     return ThreadObject.model_construct(
         id=row.id,
         user_id=row.user_id,

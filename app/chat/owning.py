@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, select
+from sqlalchemy import BindParameter, ColumnElement, and_, select
 from sqlalchemy.orm import Session
 
 from app.chat.errors import NotFound
 from app.models import Message, Thread
 
 
-def owned(user_id: UUID, thread_id: UUID) -> ColumnElement[bool]:
+def owned(user_id: UUID | BindParameter[UUID], thread_id: UUID | BindParameter[UUID]) -> ColumnElement[bool]:
     """True for the user's thread."""
     return and_(Thread.id == thread_id, Thread.user_id == user_id, Thread.deleted_at.is_(None))
 

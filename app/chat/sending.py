@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import insert, or_, select, update
+from sqlalchemy import Row, bindparam, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from app.chat import assembling, notices, owning
@@ -21,12 +21,29 @@ from app.ids import new_id
 from app.jobs import queue
 from app.llm import catalog
 from app.llm.errors import ModelUnavailable
-from app.models import TERMINAL, Job, Message, Status, Thread, User
+from app.models import TERMINAL, Job, Message, Thread, User
+from app.models.columns import attributes, table
 
 # The Celery task that writes replies. Named, not imported: a test proves that it is registered.
 PROCESS_MESSAGE = "tasks.process_message"
 
 _TITLE_CHARS = 80
+
+# Built once: to build a statement costs more than to send it.
+_INSERT_JOB = (
+    insert(table(Job))
+    .values(task=PROCESS_MESSAGE, queue=queue.REPLIES, next_publish_at=now(queue.FIRST_AGAIN_SECONDS))
+    .returning(*attributes(Job))
+)
+_INSERT_MESSAGES = insert(table(Message)).returning(*attributes(Message))
+_INSERT_THREAD = insert(table(Thread)).returning(*attributes(Thread))
+_TOUCH_THREAD = (
+    update(table(Thread))
+    .where(owning.owned(bindparam("owner"), bindparam("thread")))
+    .values(updated_at=now(), title=func.coalesce(Thread.title, bindparam("given")))
+    .returning(*attributes(Thread))
+)
+_END_IN = update(table(Thread)).where(Thread.id == bindparam("thread")).values(active_message_id=bindparam("leaf"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,46 +83,45 @@ def send_message(
 
 
 def _store(session: Session, user_id: UUID, draft: Draft, request_id: str | None) -> Sent:
-    thread = _thread(session, user_id, draft)
-    model_id = _model(session, user_id, thread, draft)
     message_id, reply_id, job_id = new_id(), new_id(), new_id()
-    session.execute(
-        insert(Job).values(
-            id=job_id,
-            task=PROCESS_MESSAGE,
-            queue=queue.REPLIES,
-            thread_id=thread.id,
-            after_id=_predecessor(session, thread.active_message_id),
-            request_id=request_id,
-            status=Status.PENDING,
-            publishes=1,
-            next_publish_at=now(queue.FIRST_AGAIN_SECONDS),
-        )
-    )
+    thread = _thread(session, user_id, draft, reply_id)
+    leaf_id = thread.active_message_id if draft.thread_id is not None else None
+    model_id = _model(session, user_id, thread, draft)
+    job = session.execute(
+        _INSERT_JOB,
+        {
+            "id": job_id,
+            "thread_id": thread.id,
+            "after_id": _predecessor(session, leaf_id),
+            "request_id": request_id,
+            "publishes": 1,
+        },
+    ).one()
+    asked = {"id": message_id, "parent_id": leaf_id, "role": "user", "content": draft.content}
+    asked |= {"metadata": draft.metadata, "job_id": None, "model_id": None, "parameters": {}}
+    replied = {"id": reply_id, "parent_id": message_id, "role": "assistant", "content": ""}
+    replied |= {"metadata": {}, "job_id": job_id, "model_id": model_id, "parameters": draft.parameters}
     common = {"thread_id": thread.id, "user_id": user_id}
-    asked = {"id": message_id, "parent_id": thread.active_message_id, "role": "user", "content": draft.content}
-    replied = {"id": reply_id, "parent_id": message_id, "role": "assistant", "job_id": job_id, "model_id": model_id}
-    session.execute(insert(Message).values(**common, **asked, meta=draft.metadata))
-    session.execute(insert(Message).values(**common, **replied, parameters=draft.parameters))
-    thread.active_message_id = reply_id
-    made = assembling.messages(session, [message_id, reply_id])
-    shown = assembling.thread_ending_in(thread, made[reply_id])
-    return Sent.model_construct(thread=shown, message=made[message_id], reply=made[reply_id])
+    made = {row.id: row for row in session.execute(_INSERT_MESSAGES, [common | asked, common | replied])}
+    if draft.thread_id is not None:
+        session.execute(_END_IN, {"thread": thread.id, "leaf": reply_id})
+    message, reply = assembling.posted(session, made[message_id], made[reply_id], job)
+    return Sent.model_construct(thread=assembling.thread_ending_in(thread, reply), message=message, reply=reply)
 
 
-def _thread(session: Session, user_id: UUID, draft: Draft) -> Thread:
-    """The thread to post to, its row locked: parallel posts to one thread take turns from here."""
+def _thread(session: Session, user_id: UUID, draft: Draft, reply_id: UUID) -> Row[Any]:
+    """The thread to post to: a new one that ends in the reply, or one whose row is locked, as it ended before.
+
+    Parallel posts to one thread take turns from here.
+    """
+    title = draft.title or _title(draft.content)
     if draft.thread_id is None:
-        thread_id = new_id()
-        title = draft.title or _title(draft.content)
-        session.execute(insert(Thread).values(id=thread_id, user_id=user_id, title=title))
-        return owning.thread(session, user_id, thread_id)
-    touched = update(Thread).where(owning.owned(user_id, draft.thread_id)).values(updated_at=now())
-    row = session.scalars(touched.returning(Thread)).one_or_none()
+        new = {"id": new_id(), "user_id": user_id, "title": title, "active_message_id": reply_id}
+        return session.execute(_INSERT_THREAD, new).one()
+    named = {"thread": draft.thread_id, "owner": user_id, "given": title}
+    row = session.execute(_TOUCH_THREAD, named).one_or_none()
     if row is None:
         raise NotFound("thread")
-    if row.title is None:
-        row.title = draft.title or _title(draft.content)
     return row
 
 
@@ -114,16 +130,21 @@ def _title(content: str) -> str:
     return line if len(line) <= _TITLE_CHARS else line[: _TITLE_CHARS - 1].rstrip() + "…"
 
 
-def _model(session: Session, user_id: UUID, thread: Thread, draft: Draft) -> str:
+def _model(session: Session, user_id: UUID, thread: Row[Any], draft: Draft) -> str:
     """The model id of this reply: the message's, else the thread's, else the user's, else the default."""
-    preferred = session.scalars(select(User.preferences).where(User.id == user_id)).one()
-    chosen = draft.parameters.get("model") or thread.settings.get("model") or preferred.get("model")
+    chosen = draft.parameters.get("model") or thread.settings.get("model") or _preferred(session, user_id)
     try:
         model_id = str(chosen or catalog.default_model(settings()))
         catalog.find(settings(), model_id)
     except ModelUnavailable as error:
         raise InvalidField("model", str(error)) from None
     return model_id
+
+
+def _preferred(session: Session, user_id: UUID) -> str | None:
+    preferences = session.scalars(select(User.preferences).where(User.id == user_id)).one()
+    model: str | None = preferences.get("model")
+    return model
 
 
 def _predecessor(session: Session, leaf: UUID | None) -> UUID | None:

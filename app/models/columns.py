@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 from uuid import UUID
 
-from sqlalchemy import JSON, BigInteger, Dialect
+from sqlalchemy import JSON, BigInteger, ColumnElement, Dialect, Table, inspect
 from sqlalchemy.orm import mapped_column
 from sqlalchemy.types import TypeDecorator
 
 from app.clock import UtcDateTime, now
+from app.extensions import Base
 from app.ids import new_id
 
 _MILLIONTHS = Decimal(1_000_000)
@@ -34,3 +35,13 @@ Key = Annotated[UUID, mapped_column(primary_key=True, default=new_id)]
 Moment = Annotated[datetime, mapped_column(UtcDateTime())]
 CreatedAt = Annotated[datetime, mapped_column(UtcDateTime(), default=now())]
 JsonObject = Annotated[dict[str, Any], mapped_column(JSON)]
+
+
+def table(model: type[Base]) -> Table:
+    """The model's table, for statements without the ORM's work for each row."""
+    return cast("Table", model.__table__)
+
+
+def attributes(model: type[Base]) -> list[ColumnElement[Any]]:
+    """All columns of a model under its attributes' names, so that a row of them can stand for an object."""
+    return [attribute.columns[0].label(attribute.key) for attribute in inspect(model).column_attrs]
