@@ -45,7 +45,7 @@ mutants: .venv/.dev ## Break a guard on purpose, again and again: the tests must
 
 .PHONY: chaos
 chaos: .venv/.dev ## Every fault of docs/reliability.md with real processes; writes its tables
-	@$(PY) -m pytest -m fault --timeout=600 --reliability docs/reliability.md tests/system
+	@$(PY) -m tests.system.chaos
 
 .PHONY: nemesis
 nemesis: .venv/.dev ## Faults drawn from a seed, under load, then the checker: make nemesis SEED=1 SECONDS=60

@@ -31,7 +31,7 @@ _HOME = tempfile.mkdtemp(prefix="holdfast-tests-")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--reliability", type=os.path.abspath, help="document that gets the table of faults")
+    parser.addoption("--keep-faults", type=os.path.abspath, help="file that gets what the fault tests have shown")
 
 
 def pytest_configure() -> None:

@@ -136,8 +136,10 @@ class _Follower:
         if self._message_id is not None and event.message_id != self._message_id:
             return
         verdict = self._seen.judge(event)
+        if event.is_terminal:
+            self._missing.discard(str(event.message_id))
         if verdict is Verdict.SEND:
-            yield event
+            yield event.at(self._honest(event.cursor))
         elif verdict is Verdict.GAP:
             yield from self._heal(str(event.message_id))
 
@@ -169,6 +171,10 @@ class _Follower:
         if event is not None and event.message_id is not None:
             self._seen.end(event.message_id)
             yield event
+
+    def _honest(self, cursor: str | None) -> str | None:
+        """The cursor, unless text before it is missing: who resumed from there would never get it."""
+        return None if self._missing else cursor
 
     def _heal(self, message_id: str) -> Iterator[Event]:
         """Send the whole text from the row and the log; if even they do not join, a later look tries again."""
@@ -205,10 +211,9 @@ class _Follower:
         if message.status in TERMINAL:
             yield from self._end(watching.last_event(message, cursor))
             return
-        text = tail.lengthen(message.content, message.attempt, str(message_id))
+        text = self._whole(message, tail)
         self._seen.cursor = tail.cursor
-        self._seen.begin(str(message_id), message.attempt, len(text), tail.cursor)
-        yield self._reset(str(message_id), message.attempt, text, tail.cursor)
+        yield self._reset(str(message_id), message.attempt, text, self._honest(tail.cursor))
         if message.status is Status.WAITING:
             fields = {"wake_at": iso(message.wake_at), "reason": "waiting"}
             yield Event(events.WAITING, self._thread_id, str(message_id), message.attempt, fields)
@@ -220,19 +225,26 @@ class _Follower:
             shown = assembling.thread(session, owning.thread(session, self._user_id, UUID(self._thread_id)))
         messages = [self._as_known(message, tail) for message in page.items]
         self._seen.cursor = tail.cursor
+        cursor = self._honest(tail.cursor)
         fields = {
             "thread": shown.public(),
             "messages": [message.public() for message in messages],
             "next_cursor": page.next_cursor,
-            "cursor": tail.cursor,
+            "cursor": cursor,
         }
-        return Event(events.THREAD_SNAPSHOT, self._thread_id, fields=fields, cursor=tail.cursor)
+        return Event(events.THREAD_SNAPSHOT, self._thread_id, fields=fields, cursor=cursor)
 
     def _as_known(self, message: MessageObject, tail: Tail) -> MessageObject:
         """The message with its text lengthened by the log, and noted as what the client has."""
         if message.status in TERMINAL:
             self._seen.end(str(message.id))
             return message
+        return message.model_copy(update={"content": self._whole(message, tail)})
+
+    def _whole(self, message: MessageObject, tail: Tail) -> str:
+        """Its text as far as row and log join, noted as what the client has; a later look fills what is missing."""
         text = tail.lengthen(message.content, message.attempt, str(message.id))
+        if not tail.joins(text, message.attempt, str(message.id)):
+            self._missing.add(str(message.id))
         self._seen.begin(str(message.id), message.attempt, len(text), tail.cursor)
-        return message.model_copy(update={"content": text})
+        return text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
 from redis.exceptions import RedisError
 
@@ -25,7 +26,15 @@ class Tail:
 
     def lengthen(self, checkpoint: str, attempt: int, message_id: str) -> str:
         """The text of one attempt of one reply, whose row was read after this tail."""
-        return join(checkpoint, [e for e in self.entries if e.message_id == message_id and e.attempt == attempt])
+        return join(checkpoint, self._of(attempt, message_id))
+
+    def joins(self, text: str, attempt: int, message_id: str) -> bool:
+        """Whether `text` is all that it has of one attempt of one reply: nothing since a reset begins further on."""
+        since_reset = takewhile(lambda event: event.type != events.RESET, reversed(self._of(attempt, message_id)))
+        return all(event.type != events.DELTA or event.fields["offset"] <= len(text) for event in since_reset)
+
+    def _of(self, attempt: int, message_id: str) -> list[Event]:
+        return [event for event in self.entries if event.message_id == message_id and event.attempt == attempt]
 
 
 def tail(thread_id: str) -> Tail:

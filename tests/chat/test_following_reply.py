@@ -170,6 +170,26 @@ def test_a_hole_in_the_log_is_filled_by_the_next_checkpoint(acting: Acting, foll
     assert read(stream).types[-1] == events.COMPLETED
 
 
+def test_a_reader_cut_where_text_is_missing_does_not_resume_behind_it(acting: Acting, follow: Follow) -> None:
+    acting.begin().say("Once ", "upon ")
+    redis().delete(Keys(str(acting.thread_id)).log)
+    acting.say("a ")
+    stream = follow(acting.reply_id)
+    first = read(stream, lambda t: t.events)
+    stream.close()
+    assert (first.types, first.ids) == ([events.RESET], [])
+    stream = opened(follow(acting.reply_id, next(iter(first.ids), None)))
+    acting.say("time")
+    acting.keep()
+    acting.say(" there was")
+    for item in read(stream, lambda t: t.grown(acting.reply_id).endswith("was")).events:
+        first.take(item)
+    assert first.reader.gaps == 0
+    assert first.grown(acting.reply_id) == "Once upon a time there was"
+    acting.say(", they say")
+    assert read(stream, lambda t: t.events).ids  # now that all text is there
+
+
 def test_readers_that_come_at_any_moment_end_with_the_stored_text(app: Flask, acting: Acting, follow: Follow) -> None:
     acting.begin()
 

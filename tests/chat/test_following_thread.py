@@ -19,6 +19,7 @@ from app.models import ApiKey, Status, Thread
 from app.stream import events, log
 from app.stream.events import Event
 from app.stream.hub import Hub
+from app.stream.log import Keys
 from tests.chat.acting import Acting, Taken, opened, read
 from tests.chat.conftest import a_key
 from tests.support import rows
@@ -61,6 +62,21 @@ def test_from_the_cursor_of_a_snapshot_nothing_is_missed_and_nothing_repeated(ac
     acting.say("upon ", "a time")
     taken = read(follow(acting.thread_id, cursor), lambda t: t.beats)
     assert [event.fields["text"] for event in taken.events] == ["upon ", "a time"]
+
+
+def test_a_snapshot_without_all_text_has_no_cursor_to_resume_from(acting: Acting, follow: Follow) -> None:
+    acting.begin().say("Once ", "upon ")
+    redis().delete(Keys(str(acting.thread_id)).log)
+    acting.say("a ")
+    stream = opened(follow(acting.thread_id))
+    acting.writer.send(events.WAITING, {"wake_at": None, "reason": "of a look at what follows"})
+    taken = read(stream, lambda t: events.WAITING in t.types)
+    assert taken.ids == []
+    assert taken.events[0].fields["cursor"] is None
+    acting.keep().say("time")
+    assert read(stream, lambda t: t.grown(acting.reply_id) == "Once upon a time").ids == []
+    acting.say(" there was")
+    assert read(stream, lambda t: t.events).ids
 
 
 def test_messages_posted_while_a_thread_is_being_opened_are_in_its_snapshot_or_follow(

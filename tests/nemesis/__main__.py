@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import shutil
 import sys
 import tempfile
 import time
@@ -28,14 +29,17 @@ def main() -> int:
     """Read the options, run, and say how it went."""
     arguments = _arguments()
     try:
-        with (
-            tempfile.TemporaryDirectory(prefix="holdfast-nemesis-") as folder,
-            _database(arguments.database, Path(folder)) as url,
-        ):
-            return _run(Path(folder), url, arguments.seed, arguments.seconds)
+        folder = Path(tempfile.mkdtemp(prefix="holdfast-nemesis-"))
+        with _database(arguments.database, folder) as url:
+            code = _run(folder, url, arguments.seed, arguments.seconds)
     except PostgresUnavailable as error:
         print(error, file=sys.stderr)
         return 2
+    if code:
+        print(f"logs and transcripts: {folder}")
+    else:
+        shutil.rmtree(folder)
+    return code
 
 
 def _arguments() -> argparse.Namespace:

@@ -57,6 +57,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     if _run.outcomes:
         terminalreporter.write_line("")
         terminalreporter.write_line(_run.tables())
-    path = config.getoption("--reliability")
+    path = config.getoption("--keep-faults")
     if path:
-        _run.write(Path(path))
+        _run.keep(Path(path))

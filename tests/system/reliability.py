@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import platform
 import sqlite3
 import statistics
-from collections import defaultdict
-from dataclasses import dataclass, field
+from collections import Counter, defaultdict
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -28,7 +29,8 @@ class Figure:
 
     def row(self, name: str) -> str:
         """Its line in the table."""
-        median, worst = statistics.median(self.values), max(self.values)
+        worst = (min if self.goal.startswith((">", "≥")) else max)(self.values)
+        median = statistics.median(self.values)
         return f"| {name} | {median:.3g} {self.unit} | {worst:.3g} {self.unit} | {len(self.values)} | {self.goal} |"
 
 
@@ -60,10 +62,25 @@ class Run:
         if FAULTS[id_].missing:
             return f"not applicable: no {FAULTS[id_].missing} yet"
         outcomes = self.outcomes.get(id_, [])
-        failed = sum(outcome != "passed" for outcome in outcomes)
-        if not outcomes:
+        counts = Counter(outcomes)
+        if not counts["passed"] + counts["failed"]:
             return "**not run**"
-        return f"**{failed} of {len(outcomes)} failed**" if failed else f"{len(outcomes)} passed"
+        if counts["failed"]:
+            return f"**{counts['failed']} of {len(outcomes)} failed**"
+        return f"{counts['passed']} passed" + (f", {counts['skipped']} skipped" if counts["skipped"] else "")
+
+    def add(self, path: Path) -> None:
+        """Add what another process has kept there."""
+        kept = json.loads(path.read_text())
+        for id_, outcomes in kept["outcomes"].items():
+            self.outcomes[id_] += outcomes
+        for name, figure in kept["figures"].items():
+            for value in figure["values"]:
+                self.measured(name, value, figure["unit"], figure["goal"])
+
+    def keep(self, path: Path) -> None:
+        """Keep it for another process."""
+        path.write_text(json.dumps(asdict(self)))
 
     def write(self, path: Path) -> None:
         """Put the tables between the marks in the document at `path`."""
