@@ -26,6 +26,8 @@ FAULTS = {
 }
 ONLY_SERVED = {"cut the database", "hold the database back"}
 MOST_AT_ONCE = 3
+# By the words that name them.
+_PARTS = ({"worker"}, {"web", "web's"}, {"Valkey", "subscription", "logs"}, {"Redis"}, {"database"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,5 @@ def plan(seed: int, seconds: float, *, database_served: bool) -> list[Blow]:
 
 
 def _clash(blow: Blow, other: Blow) -> bool:
-    """The same part cannot be killed while it is frozen; two workers may fall at once."""
-    parts = ("worker", "web", "Valkey", "Redis", "database")
-    return any(part in blow.fault and part in other.fault for part in parts)
+    """The same part cannot be killed, or told anything, while it is frozen; two workers may fall at once."""
+    return any(part & set(blow.fault.split()) and part & set(other.fault.split()) for part in _PARTS)
