@@ -52,7 +52,7 @@ nemesis: .venv/.dev ## Faults drawn from a seed, under load, then the checker: m
 	@$(PY) -m tests.nemesis --seed "$(or $(SEED),1)" --seconds "$(or $(SECONDS),60)" --database "$(or $(DATABASE),sqlite)"
 
 .PHONY: bench
-bench: .venv/.dev ## Measure everything beside its floor; writes docs/performance.md. QUICK=1 takes a minute, writes nothing
+bench: .venv/.dev ## Measure everything beside its floor; writes docs/performance.md. QUICK=1: a minute, no document
 	@QUICK="$(QUICK)" $(PY) -m tests.bench
 
 ##@ Change

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 import tempfile
 import time
@@ -21,12 +22,13 @@ from tests.support.copy import ROOT
 from tests.support.postgres import PostgresUnavailable
 
 DOCUMENT = ROOT / "docs" / "performance.md"
-PARTS = ("start", "accept", "streams", "crowd", "history")
+PARTS = ("start", "accept", "streams", "crowd", "floors", "history")
 
 
 def main() -> None:
     """Exit codes: 2 for a setting that says nothing, 3 for a busy machine. A missed goal is a result, not an error."""
     arguments = _arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # an orderly end, which takes along what was started
     try:
         plan = Plan.of(os.environ)
         if not arguments.anyhow:
@@ -76,7 +78,7 @@ def _databases(book: Book, stack: ExitStack) -> Iterator[stage.Database]:
         try:
             yield stack.enter_context(stage.database(store))
         except PostgresUnavailable as unavailable:
-            book.note(f"{stage.STORES[store]} was not measured: {unavailable}")
+            book.note(stage.STORES[store], f"not measured. {unavailable}")
 
 
 def _parts(run: Run, databases: list[stage.Database]) -> Iterator[tuple[str, Callable[[], None]]]:
@@ -86,8 +88,16 @@ def _parts(run: Run, databases: list[stage.Database]) -> Iterator[tuple[str, Cal
         yield f"accept {database.store}", partial(accept.measure, run, database)
     yield "streams", partial(streams.measure, run, chosen)
     yield "crowd", partial(crowd.measure, run, databases[0])
+    yield "floors", partial(_floors, run, databases)
     for database in chosen:
         yield f"history {database.store}", partial(history.measure, run, database)
+
+
+def _floors(run: Run, databases: list[stage.Database]) -> None:
+    """What the naive server does with the same POSTs and with open streams."""
+    with stage.naive(run.provider, run.folder) as server:
+        accept.floor(run, server, databases)
+        crowd.floor(run.book, run.plan, server)
 
 
 def _do(book: Book, name: str, work: Callable[[], None]) -> None:
@@ -96,8 +106,8 @@ def _do(book: Book, name: str, work: Callable[[], None]) -> None:
     print(f"{name} …", file=sys.stderr, flush=True)
     try:
         work()
-    except (RuntimeError, AssertionError) as failure:
-        book.note(f"**Not whole**: {name}: {failure}")
+    except Exception as failure:
+        book.note(f"**Not whole**, {name}", str(failure))
         print(f"{name}: {failure}", file=sys.stderr)
     print(f"{name}: {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
 

@@ -7,8 +7,9 @@ import time
 from tests.bench import rows
 from tests.bench.figures import Book, Figure, Goal, percentile
 from tests.bench.machine import resident, watched
+from tests.bench.plan import Plan
 from tests.bench.run import Run
-from tests.bench.stage import Database, Holdfast, holdfast
+from tests.bench.stage import Database, Holdfast, Target, holdfast
 from tests.bench.streams import joined
 
 SAMPLE = 40
@@ -28,9 +29,7 @@ def measure(run: Run, database: Database) -> None:
         server.load.ask("requests", method="GET", paths=["/api/threads"], clients=32, count=64)  # its pools are full
         _many(book, server, threads[: plan.open_streams])
         if plan.idle_streams and run.files < plan.idle_streams + 500:
-            book.note(
-                f"{plan.idle_streams:,} open streams: not measured, a process may open only {run.files:,} files here."
-            )
+            book.note(f"{plan.idle_streams:,} open streams", f"a process may open only {run.files:,} files here.")
         elif plan.idle_streams:
             _idle(book, server, threads[plan.open_streams :])
 
@@ -39,11 +38,11 @@ def _many(book: Book, server: Holdfast, threads: list[str]) -> None:
     web = [server.stack.processes["web"].pid]
     before = resident(web)
     with watched() as others:
-        opened = _open(server, threads)
+        opened = _open(server, [f"/api/threads/{thread}/events" for thread in threads])
     number = len(threads)
-    figure = book.figure(f"memory of an open stream, {number:,} on one web process", "kB", EACH)
+    figure = book.figure(_each(number), "kB", EACH)
     _add(figure, (resident(web) - before) / number / 1000, others.share)
-    book.note(f"{number:,} streams opened in {opened:.1f} s.")
+    book.note(f"{number:,} open streams", f"opened in {opened:.1f} s.")
     with watched() as others:
         relays = _events(server, threads[:: max(1, number // SAMPLE)][:SAMPLE])
     for percent, goal in ((50, None), (99, EVENT)):
@@ -63,18 +62,31 @@ def _events(server: Holdfast, threads: list[str]) -> list[float]:
 
 def _idle(book: Book, server: Holdfast, more: list[str]) -> None:
     with watched() as others:
-        _open(server, more)
+        _open(server, [f"/api/threads/{thread}/events" for thread in more])
         time.sleep(IDLE_SECONDS)  # nothing is to happen: that is what is measured
         held = server.load.ask("held")
     figure = book.figure(f"streams cut of {held['open'] + held['lost']:,} idle ones", "streams", CUT)
     _add(figure, held["lost"], others.share)
 
 
-def _open(server: Holdfast, threads: list[str]) -> float:
-    opened = server.load.ask("open", threads=threads)
+def _open(server: Target, paths: list[str]) -> float:
+    opened = server.load.ask("open", paths=paths)
     if opened["failures"]:
         raise RuntimeError(f"streams did not open: {opened['failures']}")
     return float(opened["seconds"])
+
+
+def floor(book: Book, plan: Plan, server: Target) -> None:
+    """What an open stream takes in the naive server, where nothing at all comes through it."""
+    before = resident(server.pids.values())
+    _open(server, [f"/idle/{number}" for number in range(plan.open_streams)])
+    taken = (resident(server.pids.values()) - before) / plan.open_streams / 1000
+    server.load.ask("close")
+    book.figure(_each(plan.open_streams), "kB", EACH).naive.append(taken)
+
+
+def _each(number: int) -> str:
+    return f"memory of an open stream, {number:,} on one web process"
 
 
 def _add(figure: Figure, value: float, others: float) -> None:

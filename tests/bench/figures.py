@@ -72,16 +72,15 @@ class Book:
     """All figures of a run, in the order in which they were first named."""
 
     figures: dict[str, Figure] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
+    notes: dict[str, str] = field(default_factory=dict)
 
     def figure(self, name: str, unit: str, goal: Goal | None = None) -> Figure:
         """The figure of this name; a new one when it is not known yet."""
         return self.figures.setdefault(name, Figure(name, unit, goal))
 
-    def note(self, sentence: str) -> None:
-        """Something the reader of the table must know."""
-        if sentence not in self.notes:
-            self.notes.append(sentence)
+    def note(self, subject: str, sentence: str) -> None:
+        """What the reader of the table should know about a subject; a later round's replaces it."""
+        self.notes[subject] = f"{subject}: {sentence}"
 
 
 def shown(value: float) -> str:

@@ -81,25 +81,25 @@ class Client:
         pause = over / len(prompts)
         return list(await asyncio.gather(*(_later(number * pause, one) for number, one in enumerate(work))))
 
-    async def open(self, *, threads: list[str]) -> dict[str, Any]:
-        """Open a stream of each thread and keep it open; each has brought its snapshot when this returns."""
+    async def open(self, *, paths: list[str]) -> dict[str, Any]:
+        """Open a stream at each path and keep it open; each has brought its first event when this returns."""
         turn = asyncio.Semaphore(OPENING_AT_ONCE)
         failures: Counter[str] = Counter()
 
-        async def one(number: int, thread: str) -> None:
+        async def one(number: int, path: str) -> None:
             async with turn:
                 try:
-                    self._held[thread] = await self._opened(number, thread)
+                    self._held[path] = await self._opened(number, path)
                 except (OSError, Lost, TimeoutError) as error:
                     failures[type(error).__name__] += 1
 
         began, already = time.monotonic(), len(self._held)
-        await asyncio.gather(*(one(already + number, thread) for number, thread in enumerate(threads)))
+        await asyncio.gather(*(one(already + number, path) for number, path in enumerate(paths)))
         return {"seconds": time.monotonic() - began, "failures": dict(failures), **self.held()}
 
-    async def _opened(self, number: int, thread: str) -> Wire:
+    async def _opened(self, number: int, path: str) -> Wire:
         wire = await Wire.to(self._port, f"127.0.0.{1 + number // STREAMS_PER_ADDRESS}")
-        wire.stream("GET", f"/api/threads/{thread}/events", self._key)
+        wire.stream("GET", path, self._key)
         async with asyncio.timeout(SECONDS):
             status = await wire.head()
         if status != 200:
@@ -112,10 +112,11 @@ class Client:
         posting = await Wire.to(self._port)
         waiting = []
         for thread in threads:
-            self._held[thread].forget(keep=True)
+            held = self._held[f"/api/threads/{thread}/events"]
+            held.forget(keep=True)
             body = {"content": f"say {thread}", "model": model}
             status, _ = await posting.ask("POST", f"/api/threads/{thread}/messages", self._key, body)
-            waiting.append(asyncio.ensure_future(_heard(self._held[thread], thread, status)))
+            waiting.append(asyncio.ensure_future(_heard(held, thread, status)))
             await asyncio.sleep(over / len(threads))
         posting.close()
         return await asyncio.gather(*waiting)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Iterator
 
 from flask import Flask, Response, request
@@ -14,6 +15,23 @@ from openai import OpenAI
 
 app = Flask(__name__)
 client = OpenAI(base_url=os.environ["OPENAI_BASE_URL"], api_key="none")
+
+
+@app.post("/accept")
+def accept() -> tuple[dict[str, str], int]:
+    """What it costs to be asked anything at all."""
+    return {"content": request.get_json()["content"]}, 202
+
+
+@app.get("/idle/<int:_number>")
+def idle(_number: int) -> Response:
+    """A stream that says one thing and then nothing."""
+
+    def silence() -> Iterator[str]:
+        yield "data: {}\n\n"
+        time.sleep(3600)
+
+    return Response(silence(), mimetype="text/event-stream")
 
 
 @app.post("/chat")

@@ -23,7 +23,7 @@ class Plan:
     open_streams: int = 5_000
     idle_streams: int = 10_000
     rows: int = 10_000
-    looks: int = 100
+    looks: int = 50
     stores_of_streams: tuple[str, ...] = ("sqlite", "postgresql")
 
     @property

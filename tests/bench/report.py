@@ -29,7 +29,7 @@ def summary(book: Book) -> str:
 
 def written(book: Book) -> str:
     """Everything that a run writes."""
-    notes = "\n".join(f"- {note}" for note in book.notes)
+    notes = "\n".join(f"- {note}" for note in book.notes.values())
     return f"{datetime.now(UTC):%d %B %Y}, {description()}\n\n{table(book)}\n\n{summary(book)}\n\n{notes}".rstrip()
 
 

@@ -6,15 +6,16 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
 import httpx2 as httpx
+import psutil
 
-from tests.bench.machine import used
+from tests.bench.machine import family, used
 from tests.support import postgres
 from tests.support.copy import ROOT, free_port
 from tests.support.stack import Stack, until
@@ -61,16 +62,20 @@ class Provider:
 
 @dataclass
 class Target:
-    """A server to measure: how to talk to it, and the processes whose time it costs."""
+    """A server to measure: how to talk to it, and the processes whose time it costs, by name."""
 
     how: str
     load: Load
     provider: Provider
-    pids: list[int]
+    pids: dict[str, int]
+
+    def costs(self) -> dict[str, float]:
+        """CPU seconds so far, by the names of the processes, each with all its children."""
+        return {name: used([pid]) for name, pid in self.pids.items()}
 
     def cpu(self) -> float:
-        """CPU seconds of the server so far, in all its processes."""
-        return used(self.pids)
+        """CPU seconds so far in all processes."""
+        return sum(self.costs().values())
 
 
 @dataclass
@@ -101,7 +106,7 @@ def load(port: int, key: str = "") -> Iterator[Load]:
 def straight(provider: Provider) -> Iterator[Target]:
     """The client straight at the provider: less than that nobody can do."""
     with load(provider.port) as client:
-        yield Target("provider", client, provider, [])
+        yield Target("provider", client, provider, {})
 
 
 @contextmanager
@@ -109,7 +114,16 @@ def naive(provider: Provider, folder: Path) -> Iterator[Target]:
     """The naive server, with two workers."""
     port = free_port()
     command = ["gunicorn", "--workers", "2", "--worker-class", "gevent", "--worker-connections", "10000"]
-    command += ["--bind", f"127.0.0.1:{port}", "--no-control-socket", "--log-level", "warning", "tests.bench.naive:app"]
+    command += [
+        "--bind",
+        f"127.0.0.1:{port}",
+        "--graceful-timeout",
+        "1",
+        "--no-control-socket",
+        "--log-level",
+        "warning",
+        "tests.bench.naive:app",
+    ]
     with (folder / "naive.log").open("ab") as log:
         environment = {"PYTHONPATH": str(ROOT), "OPENAI_BASE_URL": f"{provider.url}/v1"}
         process = subprocess.Popen(
@@ -118,10 +132,15 @@ def naive(provider: Provider, folder: Path) -> Iterator[Target]:
     try:
         until(lambda: _answers(port), 30, "the naive server's answer")
         with load(port) as client:
-            yield Target("naive", client, provider, [process.pid])
+            yield Target("naive", client, provider, {"web": process.pid})
     finally:
+        everything = family([process.pid])
         process.terminate()
-        process.wait(30)
+        psutil.wait_procs(everything, 10)
+        for left in everything:
+            with suppress(psutil.NoSuchProcess):
+                left.kill()
+        process.wait(10)
 
 
 @contextmanager
@@ -139,7 +158,7 @@ def holdfast(provider: Provider, folder: Path, database: Database, *, worker: bo
         if worker:
             stack.start_worker()
         with stack.user() as user, load(stack.port, key := key_of(user)) as client:
-            pids = [process.pid for process in stack.processes.values()] + database.pids
+            pids = {name: process.pid for name, process in stack.processes.items()} | database.pids
             yield Holdfast("holdfast", client, provider, pids, stack, key, database.store)
     finally:
         stack.end()
@@ -147,11 +166,11 @@ def holdfast(provider: Provider, folder: Path, database: Database, *, worker: bo
 
 @dataclass
 class Database:
-    """A kind of database, and its server's processes if it has one."""
+    """A kind of database, and its server's process if it has one."""
 
     store: str
     url: str
-    pids: list[int]
+    pids: dict[str, int]
 
     def fresh(self, folder: Path) -> str:
         """The URL of an empty database."""
@@ -163,12 +182,12 @@ def database(store: str) -> Iterator[Database]:
     """SQLite, or a PostgreSQL that is started for the block and keeps what it commits."""
     with ExitStack() as stack:
         if store == "sqlite":
-            yield Database(store, "", [])
+            yield Database(store, "", {})
             return
         stack.enter_context(mock.patch.object(postgres, "FAST", DURABLE))
         server = stack.enter_context(postgres.running_postgres())
         assert server.process
-        yield Database(store, server.url, [server.process.pid])
+        yield Database(store, server.url, {STORES[store]: server.process.pid})
 
 
 @contextmanager

@@ -38,7 +38,7 @@ def memory(book: Book, copy: Copy) -> None:
     share = proportional(copy.family())
     figure = book.figure("memory of the whole `make run` without the local model, idle", "MB", MEMORY)
     if share is None:
-        book.note("Memory: this system does not tell what processes share (no /proc/PID/smaps_rollup).")
+        book.note("Memory", "this system does not tell what processes share (no /proc/PID/smaps_rollup).")
     else:
         figure.values.append(share / 1e6)
 

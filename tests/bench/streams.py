@@ -17,7 +17,7 @@ from tests.bench.stage import STORES, Database, Target, holdfast, naive, straigh
 TOKENS, RATE = 200, 50
 STREAMS = 50
 MODEL = f"fake-t{TOKENS}-r{RATE}-first50"
-FIRST = "fake-t3-r50-first50"  # 50 ms in which the reader comes; what the provider takes is subtracted
+FIRST = "fake-t2-r50-first50"  # 50 ms in which the reader comes; what the provider takes is subtracted
 SPREAD_SECONDS = 1.0  # starts are spread over it, so that the tokens of all streams do not come in step
 ON_TIME = 1.2
 
@@ -89,6 +89,7 @@ def _floors(run: Run, server: Target, stores: list[Database], column: str) -> No
     """Measured once, shown beside each store."""
     own = Book()
     _measure(own, run.plan, server, "", column)
+    run.book.notes |= own.notes
     for name, figure in own.figures.items():
         for database in stores:
             getattr(run.book.figures[name + STORES[database.store]], column).extend(getattr(figure, column))
@@ -120,17 +121,19 @@ def first(book: Book, server: Target, number: int, store: str, column: str) -> N
 def fifty(book: Book, server: Target, store: str, column: str) -> None:
     """Fifty streams with a reader each: the relay of every token, its bytes, and what all of them cost."""
     with watched() as others:
-        began = server.cpu()
+        before = server.costs()
         got = replies(server, STREAMS)
-        cost = server.cpu() - began
+        costs = {name: (used - before[name]) * 1000 / (STREAMS * TOKENS) for name, used in server.costs().items()}
     _require(got, server)
     relays = [relay for reply in got for relay in reply.relays]
     for percent, goal in RELAY.items():
         figure = book.figure(f"relay of a token, {STREAMS} streams, p{percent}, {store}", "ms", goal)
         _add(figure, column, percentile(relays, percent), others.share)
     figure = book.figure(f"CPU for 1,000 tokens, {STREAMS} streams, {store}", "s", CPU)
-    if server.pids:
-        _add(figure, column, cost * 1000 / (len(got) * TOKENS), others.share)
+    if costs:
+        _add(figure, column, sum(costs.values()), others.share)
+        parts = ", ".join(f"{name} {cost:.3f} s" for name, cost in costs.items())
+        book.note(f"CPU for 1,000 tokens, {server.how}{store and ', '}{store}", f"{parts}.")
     figure = book.figure(f"bytes on the wire for a token, {store}", "bytes", WIRE_BYTES)
     _add(figure, column, median(reply.bytes / TOKENS for reply in got), others.share)
 
@@ -158,8 +161,9 @@ def _in_time(book: Book, server: Target, crowd: int) -> bool:
     late = [reply for reply in got if not reply.complete or reply.seconds > ON_TIME * ideal]
     slowest = max(reply.seconds for reply in got)
     book.note(
-        f"{crowd} replies at once, {server.how}: {len(late)} late, slowest {slowest:.2f} s of {ideal:.2f} s; the "
-        f"server took {own:.2f} cores, load client and provider {cores:.2f}."
+        f"{crowd} replies at once, {server.how}",
+        f"{len(late)} late, slowest {slowest:.2f} s of {ideal:.2f} s; the server took {own:.2f} cores, load client "
+        f"and provider {cores:.2f}.",
     )
     return not late
 

@@ -46,7 +46,7 @@ def test_the_table_is_written_between_the_marks(tmp_path: Path) -> None:
     book.figure("accept", "ms", Goal(4)).values += [2, 3, 9]
     book.figure("accept", "ms").naive.append(1)
     book.figure("missed", "s", Goal(1)).values.append(2)
-    book.note("A note.")
+    book.note("A note", "this.")
     page.write_text(f"Before.\n{report.BEGIN}\nstale\n{report.END}\nAfter.\n")
     for _ in range(2):
         report.write(book, page)
@@ -56,7 +56,7 @@ def test_the_table_is_written_between_the_marks(tmp_path: Path) -> None:
     assert "stale" not in text
     assert text.count("| accept, ms | 3 (2 to 9) |  | 1 | ≤ 4 | met |  |") == 1
     assert "1 of 2 goals met. Missed: missed." in text
-    assert "- A note." in text
+    assert "- A note: this." in text
 
 
 def test_the_page_has_the_marks() -> None:
