@@ -26,7 +26,8 @@ def _end_process(number_of_signal: signal.Signals, part: str) -> Deed:
     def deed(scene: Scene, number: int) -> Undo:
         name = worker_of(scene, number) if part == "worker" else part
         scene.stack.kill(name, number_of_signal)
-        return scene.stack.start_web if part == "web" else lambda: scene.stack.start_worker(name)
+        # Not waiting until it is ready: that may take until another fault is over.
+        return scene.stack.launch_web if part == "web" else lambda: scene.stack.launch_worker(name)
 
     return deed
 

@@ -86,14 +86,22 @@ class Stack:
 
     def start_web(self) -> None:
         """Start the web process and wait until it answers."""
-        self.start("web", "-m", "gunicorn", "--config", "python:workers.gunicorn_conf", "app:create_app()")
+        self.launch_web()
         until(self._web_answers, START_SECONDS, "the web process's answer")
 
     def start_worker(self, name: str = "worker") -> None:
         """Start a worker and wait until it takes jobs."""
         began = self.log(name).stat().st_size if self.log(name).exists() else 0
-        self.start(name, "-m", "celery", "--app", "workers.worker", "--quiet", "worker", "--hostname", f"{name}@test")
+        self.launch_worker(name)
         until(lambda: b"@test ready" in self.log(name).read_bytes()[began:], START_SECONDS, f"{name}'s start")
+
+    def launch_web(self) -> None:
+        """Start the web process; it may not answer yet."""
+        self.start("web", "-m", "gunicorn", "--config", "python:workers.gunicorn_conf", "app:create_app()")
+
+    def launch_worker(self, name: str) -> None:
+        """Start a worker; it may not take jobs yet."""
+        self.start(name, "-m", "celery", "--app", "workers.worker", "--quiet", "worker", "--hostname", f"{name}@test")
 
     def kill(self, name: str, number: signal.Signals = signal.SIGKILL) -> float:
         """Send the signal and wait for the end; returns how many seconds that took."""
