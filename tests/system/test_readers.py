@@ -128,6 +128,12 @@ def has_ended(events: list[Event]) -> bool:
     return any(event["type"] in TERMINAL for event, _ in events)
 
 
+def is_over(events: list[Event], reply: Posted) -> bool:
+    """Whether they hold its last event, or a snapshot of its thread in which it has ended."""
+    known = [message for event, _ in events for message in event.get("messages", [])]
+    return has_ended(events) or any(message["id"] == reply.id and message["status"] in ENDED for message in known)
+
+
 def apply(reader: Reader, raw: Raw) -> str | None:
     """Apply its events; the last cursor."""
     for event, cursor in raw.events:
@@ -200,10 +206,10 @@ def test_readers_of_a_running_reply_cut_again_and_again_end_with_its_text(make_s
         def live(path: str, step: int) -> tuple[Reader, int]:
             reader, cursor = Reader(), None
             for number in count(1):
-                part = raw.read(path, cursor, most=number * step, enough=has_ended)
+                part = raw.read(path, cursor, most=number * step, enough=lambda events: is_over(events, reply))
                 assert part.status in {0, 200}
                 cursor = apply(reader, part) or cursor
-                if has_ended(part.events):
+                if is_over(part.events, reply):
                     return reader, number
             raise AssertionError
 
