@@ -20,7 +20,17 @@ from tests.support.copy import ROOT
 NEEDED = ("app", "tasks", "workers", "migrations", "tests", "celeryconfig.py", "pyproject.toml")
 _SECONDS = 300
 # SQLite alone: the guards are the same. The seed makes every run of the machine the same one.
-_ARGUMENTS = ("-q", "-x", "-k", "not postgresql", "--hypothesis-seed=0", "--show-capture=no", "-p", "no:cacheprovider")
+_ARGUMENTS = (
+    "-q",
+    "-x",
+    "-k",
+    "not postgresql",
+    "--hypothesis-seed=0",
+    "--show-capture=no",
+    "-p",
+    "no:cacheprovider",
+    "--timeout=0",
+)
 _PASSED, _FAILED = 0, 1
 
 
