@@ -48,7 +48,7 @@ GUARDS = (
         "wake-without-due",
         "a wait lasts as long as it was to last",
         Edit(MOVES, "guards=frozenset({Guard.DUE}),", "guards=frozenset(),"),
-        MACHINE,
+        FENCES,
     ),
     _one(
         "update-without-status",
