@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -41,12 +42,13 @@ class _Named:
         return cls(claim.job_id, claim.attempt, claim.lease_id)
 
 
+@cache
 def unblocked() -> ColumnElement[bool]:
     """True for a job with nothing unfinished before it in its branch.
 
     Whatever began had waited for all before it; one cancelled before it began hides none.
     """
-    nearest, farther = aliased(Job), aliased(Job)
+    nearest, farther = aliased(Job), aliased(Job)  # made once: that takes longer than the whole claim
     before = (
         select(nearest.status, nearest.started_at, nearest.after_id)
         .where(nearest.id == Job.after_id)
