@@ -45,8 +45,10 @@ def threads(session: Session, rows: Sequence[Thread]) -> list[ThreadObject]:
     return [_thread(row, last.get(row.active_message_id) if row.active_message_id else None, states) for row in rows]
 
 
-def thread(session: Session, row: Thread) -> ThreadObject:
-    """The object of one row."""
+def thread(session: Session, row: Thread, known: MessageObject | None = None) -> ThreadObject:
+    """The object of one row; a message that is `known` already is not read again, should the thread end in it."""
+    if known is not None and known.id == row.active_message_id:
+        return _thread(row, known, _states(session, [row.id]))
     return threads(session, [row])[0]
 
 

@@ -72,7 +72,7 @@ def announce(job_id: UUID) -> bool:
         message_id = session.scalars(select(Message.id).where(Message.job_id == job_id)).one_or_none()
         message = assembling.message(session, message_id) if message_id is not None else None
         thread = session.get(Thread, message.thread_id) if message is not None else None
-        shown = assembling.thread(session, thread) if thread is not None else None
+        shown = assembling.thread(session, thread, message) if thread is not None else None
     if message is None or shown is None:
         _mark_announced(job_id, None)
         return True
