@@ -170,6 +170,7 @@ class _Follower:
     def _end(self, event: Event | None) -> Iterator[Event]:
         if event is not None and event.message_id is not None:
             self._seen.end(event.message_id)
+            self._missing.discard(event.message_id)
             yield event
 
     def _honest(self, cursor: str | None) -> str | None:
