@@ -1,84 +1,31 @@
-"""The database cut, locked and full: what is accepted is kept once, what is refused is not there, replies end."""
+"""The database cut, locked and restarted: what is accepted is kept once, what is refused is not there, replies end."""
 
 from __future__ import annotations
 
-import resource
-import shutil
-import sqlite3
-import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
-from pathlib import Path
+from contextlib import contextmanager
 from typing import Any
 from uuid import uuid4
 
-import httpx2 as httpx
-import psutil
 import psycopg
 import pytest
-from sqlalchemy import create_engine, func, make_url, select, text
+from sqlalchemy import create_engine, func, make_url, select
 from sqlalchemy.pool import NullPool
 
 from app.models import WorkerLease
-from tests.clients import Posted
 from tests.support.postgres import Server
 from tests.support.stack import until
+from tests.system.accepting import insist, said, say, stored
 from tests.system.conftest import Measure
 from tests.system.posting import words
 from tests.system.replies import assert_written_once, row, timed_events
-from tests.system.scene import MakeScene, Scene, User
+from tests.system.scene import MakeScene, Scene
 
 PATIENCE_SECONDS = 3.0
 pytestmark = pytest.mark.chaos
 
-only_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 only_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
-
-
-def say(user: User, content: str, key: str) -> httpx.Response:
-    """Post once; only 202 and a problem that says when to come again are answers."""
-    said = {"content": content, "model": "openai/fake-t20-r50"}
-    answer = user.client.post("/api/messages", json=said, headers={"Idempotency-Key": key})
-    assert answer.status_code in {202, 503}, answer.text
-    if answer.status_code == 503:
-        assert answer.headers["Content-Type"] == "application/problem+json"
-        assert int(answer.headers["Retry-After"]) > 0
-        assert answer.json()["status"] == 503
-    return answer
-
-
-def accepted(scene: Scene, user: User, key: str, answer: httpx.Response) -> Posted:
-    posted = Posted(answer.status_code, key, answer.json())
-    scene.expect(user, posted)
-    return posted
-
-
-def insist(scene: Scene, user: User, content: str, key: str) -> httpx.Response:
-    """Repeat the post until it is accepted."""
-
-    def answer() -> httpx.Response | None:
-        got = say(user, content, key)
-        return got if got.status_code == 202 else None
-
-    got: httpx.Response = until(answer, 30, "an accepted post")
-    accepted(scene, user, key, got)
-    return got
-
-
-def said(scene: Scene) -> dict[str, int]:
-    """How often each text of a user is stored."""
-    engine = create_engine(scene.stack.database_url)
-    with engine.connect() as connection:
-        rows = connection.execute(text("SELECT content, count(*) FROM messages WHERE role = 'user' GROUP BY content"))
-        found = {row[0]: row[1] for row in rows}
-    engine.dispose()
-    return found
-
-
-def stored(user: User, posted: Posted) -> dict[str, Any]:
-    message: dict[str, Any] = user.client.get(f"/api/messages/{posted.id}").json()
-    return message
 
 
 @pytest.mark.fault("F12")
@@ -251,97 +198,3 @@ def lease_ended(scene: Scene, name: str) -> float:
     with engine.connect() as connection:
         mine = select(func.max(WorkerLease.expires_at)).where(WorkerLease.pid == scene.stack.processes[name].pid)
         return float(connection.scalars(mine).one().timestamp())
-
-
-class TmpFs:
-    """A file system of 8 MB, filled by a file."""
-
-    def __init__(self, disk: Path) -> None:
-        self._filler = disk / "filler"
-
-    def fill(self, _: Scene) -> None:
-        """Leave no room."""
-        with self._filler.open("wb", buffering=0) as file, suppress(OSError):
-            while True:
-                file.write(b"x" * 4_096)
-
-    def free(self, _: Scene) -> None:
-        """Make room again."""
-        self._filler.unlink()
-
-
-class Limit:
-    """No process may make a file longer than the database's are, which is how a full disk looks to it."""
-
-    def __init__(self, disk: Path) -> None:
-        self._disk = disk
-
-    def fill(self, scene: Scene) -> None:
-        """Leave no room."""
-        self._set(scene, max(path.stat().st_size for path in self._disk.iterdir()) + 4_096)
-
-    def free(self, scene: Scene) -> None:
-        """Make room again."""
-        self._set(scene, resource.RLIM_INFINITY)
-
-    def _set(self, scene: Scene, most: int) -> None:
-        for name in ("web", "worker"):
-            process = psutil.Process(scene.stack.processes[name].pid)
-            for one in (process, *process.children(recursive=True)):
-                resource.prlimit(one.pid, resource.RLIMIT_FSIZE, (most, resource.RLIM_INFINITY))
-
-
-@pytest.fixture(params=["tmpfs", "limit"])
-def full_disk(request: pytest.FixtureRequest, tmp_path: Path, database_url: str) -> Iterator[TmpFs | Limit]:
-    """The database in a folder of its own, its old name a link to it: on a small file system where root may mount
-    one, and under a limit on the size of files, which anybody may set.
-    """
-    disk, database = tmp_path / "small", tmp_path / "holdfast.db"
-    disk.mkdir()
-    mounting = ["mount", "-t", "tmpfs", "-o", "size=8m", "none", str(disk)]
-    mounted = request.param == "tmpfs" and not subprocess.run(mounting, capture_output=True, check=False).returncode
-    if request.param == "tmpfs" and not mounted:
-        pytest.skip("nobody but root may mount a file system")
-    try:
-        shutil.move(database, disk / "holdfast.db")
-        database.symlink_to(disk / "holdfast.db")
-        yield TmpFs(disk) if mounted else Limit(disk)
-    finally:
-        if mounted:
-            subprocess.run(["umount", "--lazy", str(disk)], check=True)
-
-
-@pytest.mark.fault("F21")
-@only_sqlite
-def test_a_full_disk_refuses_posts_and_stores_nothing_until_there_is_room(
-    full_disk: TmpFs | Limit, make_scene: MakeScene
-) -> None:
-    with make_scene() as scene:
-        ada = scene.user()
-        reply = scene.post(ada, "running", model="openai/fake-t150-r25")
-        watchers = scene.watch(ada, reply)
-        for client in watchers:
-            scene.first_token_after(client, 0)
-        texts, refused = ["running"], []
-        full_disk.fill(scene)
-        for number in range(500):  # there is room left in the write-ahead log
-            content = f"meanwhile {number} {'x' * 5_000}"
-            answer = say(ada, content, str(number))
-            if answer.status_code == 202:
-                accepted(scene, ada, str(number), answer)
-            (texts if answer.status_code == 202 else refused).append(content)
-            if len(refused) == 5:
-                break
-        assert len(refused) == 5
-        assert said(scene) == dict.fromkeys(texts, 1)
-        assert ada.client.get(f"/api/messages/{reply.id}").status_code == 200
-        assert ada.client.get("/api/threads").status_code == 200
-        full_disk.free(scene)
-        for content in refused:
-            insist(scene, ada, content, content[:100])
-        scene.settle(60)
-        assert said(scene) == dict.fromkeys([*texts, *refused], 1)
-        assert stored(ada, reply)["content"] == words(150)
-        assert [client.text(reply.id) for client in watchers] == [words(150)] * 3
-        with closing(sqlite3.connect(str(make_url(scene.stack.database_url).database))) as connection:
-            assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
