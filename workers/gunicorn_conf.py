@@ -17,7 +17,7 @@ def _address(host: str, port: str) -> str:
 bind = _address(os.environ.get("HOST") or "127.0.0.1", os.environ.get("PORT") or "8000")
 worker_class = "gevent"
 workers = 1  # holds thousands of open streams; further ones are further copies behind a proxy
-worker_connections = 10_000
+worker_connections = 20_000  # 10,000 open streams and room for the requests beside them
 graceful_timeout = 3  # open streams end at once, below; what is waited for here is idle keep-alive connections
 timeout = 30  # an event loop blocked this long is restarted
 keepalive = 75  # longer than the idle time of the usual proxies

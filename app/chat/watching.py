@@ -43,6 +43,10 @@ class Sight:
     replies: Mapping[str, tuple[ReplyState, ...]]
     _ended: dict[str, Event] = field(default_factory=dict)
 
+    def concerns(self, interest: Interest) -> bool:
+        """Whether its reader must go, or has a reply to look at: most of thousands of idle streams sleep on."""
+        return interest.thread_id in self.replies or interest not in self.allowed
+
     def last_event(self, message_id: str) -> Event | None:
         """The last event of an ended reply, made from the database once for all readers."""
         if message_id not in self._ended:
@@ -63,7 +67,8 @@ def last_event(message: MessageObject, cursor: str | None) -> Event:
 
 def look(owners: Owners, interests: set[Interest], degraded: bool) -> Sight:
     """Three queries, however many streams are open."""
-    ids = {UUID(interest.thread_id) for interest in interests}
+    id_of = {interest.thread_id: UUID(interest.thread_id) for interest in interests}
+    ids = set(id_of.values())
     with reading() as session:
         owner_of = owners(session, {interest.credential for interest in interests})
         shown = select(Thread.id, Thread.user_id).where(Thread.id.in_(ids), Thread.deleted_at.is_(None))
@@ -72,7 +77,7 @@ def look(owners: Owners, interests: set[Interest], degraded: bool) -> Sight:
     allowed = frozenset(
         interest
         for interest in interests
-        if (owner := owner_of.get(interest.credential)) is not None and threads.get(UUID(interest.thread_id)) == owner
+        if (owner := owner_of.get(interest.credential)) is not None and threads.get(id_of[interest.thread_id]) == owner
     )
     return Sight(allowed, replies)
 

@@ -18,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from app.config import Settings
 from app.stream.events import decode
 from app.stream.log import Keys
-from app.stream.subscription import Closed, Interest, Lagged, Look, Subscription
+from app.stream.subscription import Closed, Found, Interest, Lagged, Look, Subscription
 
 _ALIVE = "holdfast:readers"  # keeps the connection open while nobody reads
 _PING_SECONDS = 1.0
@@ -31,7 +31,7 @@ class Hub:
     """The readers of this process. `look` answers, for all interests at once, what the database says about them."""
 
     def __init__(
-        self, app: Flask, settings: Settings, client: Redis, look: Callable[[set[Interest], bool], Any]
+        self, app: Flask, settings: Settings, client: Redis, look: Callable[[set[Interest], bool], Found]
     ) -> None:
         self._app = app
         self._settings = settings
@@ -196,4 +196,5 @@ class Hub:
                 log.exception("look at the database failed")  # the next one shall be tried: it guards access
                 continue
             for reader in readers:
-                reader.put(look)
+                if look.seen.concerns(reader.interest):
+                    reader.put(look)

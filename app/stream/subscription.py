@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from app.stream.events import Event
 
@@ -30,11 +30,18 @@ class Closed:
     """The process is ending; the reader's client shall reconnect elsewhere."""
 
 
+class Found(Protocol):
+    """What a look at the database brings; everything else about it is between whoever looked and the readers."""
+
+    def concerns(self, interest: Interest) -> bool:
+        """Whether a reader with this interest has anything to do about it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What a regular look at the database found, shared by all readers. `degraded`: Redis is away."""
+    """What a regular look at the database found, shared by all readers it concerns. `degraded`: Redis is away."""
 
-    seen: Any
+    seen: Any  # a Found; what else it has is known to whoever looked
     degraded: bool
 
 

@@ -10,7 +10,6 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 import httpx2 as httpx
 import psutil
@@ -148,8 +147,6 @@ def holdfast(provider: Provider, folder: Path, database: Database, *, worker: bo
     """Valkey, one web process and, unless told otherwise, one worker."""
     folder.mkdir(parents=True)
     settings = {"OPENAI_BASE_URL": f"{provider.url}/v1", "OPENAI_API_KEY": "none", "SIGNUP": "open"}
-    # One connection more than the 10,000 streams of the greatest crowd, for who posts beside it.
-    settings |= {"GUNICORN_CMD_ARGS": "--worker-connections=10100"}
     stack = Stack(folder, database.fresh(folder), settings)
     try:
         stack.start_valkey()
@@ -184,8 +181,7 @@ def database(store: str) -> Iterator[Database]:
         if store == "sqlite":
             yield Database(store, "", {})
             return
-        stack.enter_context(mock.patch.object(postgres, "FAST", DURABLE))
-        server = stack.enter_context(postgres.running_postgres())
+        server = stack.enter_context(postgres.running_postgres(DURABLE))
         assert server.process
         yield Database(store, server.url, {STORES[store]: server.process.pid})
 

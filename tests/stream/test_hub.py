@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -22,11 +23,25 @@ from tests.support.own_valkey import OwnValkey
 from tests.support.stack import until
 
 REPLY = "11111111-1111-7111-8111-111111111111"
-Looking = Callable[[set[Interest], bool], Any]
+
+
+@dataclass(frozen=True)
+class Found:
+    """What the look of that number found; it concerns all but the readers with key 9."""
+
+    number: int = 0
+
+    def concerns(self, interest: Interest) -> bool:
+        return interest.credential != "key:9"
+
+
+Looking = Callable[[set[Interest], bool], Found]
 
 
 @contextmanager
-def running_hub(client: Redis, settings: Settings, look: Looking = lambda interests, degraded: None) -> Iterator[Hub]:
+def running_hub(
+    client: Redis, settings: Settings, look: Looking = lambda interests, degraded: Found()
+) -> Iterator[Hub]:
     hub = Hub(Flask("reading"), settings, client, look)
     yield hub
     hub.close()
@@ -162,9 +177,14 @@ def test_a_frozen_redis_is_noticed_and_a_recovered_one_is_heard_again(
     own_valkey: OwnValkey, settings: Settings, thread_id: str
 ) -> None:
     looks: list[bool] = []
+
+    def look(_: set[Interest], degraded: bool) -> Found:
+        looks.append(degraded)
+        return Found()
+
     with (
         redis_client(own_valkey.redis_url, 0.3) as client,
-        running_hub(client, settings, lambda _, degraded: looks.append(degraded)) as hub,
+        running_hub(client, settings, look) as hub,
         following(hub, thread_id) as reader,
     ):
         until(lambda: hub.connected and False in looks, what="the connection")
@@ -202,23 +222,30 @@ def test_closing_ends_every_stream_and_those_that_come_too_late(hub: Hub, thread
         assert heard(late) == Closed()
 
 
-def test_one_look_serves_all_readers_and_a_failed_one_is_followed_by_the_next(
+def test_one_look_serves_all_readers_it_concerns_and_a_failed_one_is_followed_by_the_next(
     client: Redis, settings: Settings, thread_id: str
 ) -> None:
     asked: list[set[Interest]] = []
 
-    def look(interests: set[Interest], degraded: bool) -> int:
+    def look(interests: set[Interest], degraded: bool) -> Found:
         asked.append(interests)
         if len(asked) == 1:
             raise RuntimeError("a look that fails")
-        return len(asked)
+        return Found(len(asked))
 
-    with running_hub(client, settings, look) as hub, following(hub, thread_id) as one:
+    with (
+        running_hub(client, settings, look) as hub,
+        following(hub, thread_id) as one,
+        following(hub, thread_id, "key:9") as idle,
+    ):
         until(lambda: len(asked) > 2, what="a second look")
         with following(hub, thread_id, "session:2") as other:
             found = until(lambda: next_look(other), what="a look")
             until(lambda: next_look(one) == found, what="the same look")
-            assert asked[found.seen - 1] == {Interest(thread_id, "key:1"), Interest(thread_id, "session:2")}
+            told = asked[found.seen.number - 1]
+            assert told == {Interest(thread_id, name) for name in ("key:1", "key:9", "session:2")}
+        while (item := idle.get(0)) is not None:
+            assert not isinstance(item, Look)
 
 
 def next_look(reader: Subscription) -> Look | None:

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,6 +36,7 @@ class Server:
 
     bin_dir: Path
     folder: Path
+    settings: Sequence[str]
     port: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
 
@@ -45,7 +46,7 @@ class Server:
 
     def start(self) -> None:
         """Raises PostgresUnavailable when it does not answer."""
-        settings = [*FAST, f"port={self.port}", "listen_addresses=127.0.0.1", "unix_socket_directories="]
+        settings = [*self.settings, f"port={self.port}", "listen_addresses=127.0.0.1", "unix_socket_directories="]
         command = [self.bin_dir / "postgres", "-D", self.folder / "data"]
         command += [word for setting in settings for word in ("-c", setting)]
         log = self.folder / "log"
@@ -68,7 +69,7 @@ class Server:
 
 
 @contextmanager
-def running_postgres() -> Iterator[Server]:
+def running_postgres(settings: Sequence[str] = FAST) -> Iterator[Server]:
     """Start a server; it ends with the block. Raises PostgresUnavailable."""
     folder = Path(tempfile.mkdtemp(prefix="holdfast-postgres-"))
     try:
@@ -87,7 +88,7 @@ def running_postgres() -> Iterator[Server]:
             "--no-sync",
             "--locale=C",
         )
-        server = Server(bin_dir, folder)
+        server = Server(bin_dir, folder, settings)
         try:
             server.start()
             yield server
