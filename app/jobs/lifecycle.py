@@ -15,7 +15,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, and_, exists, func, insert, or_, select, update
 from sqlalchemy.engine import CursorResult
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 from sqlalchemy.sql.dml import ReturningUpdate, Update
 
 from app.clock import now
@@ -30,12 +30,13 @@ HANDED_OVER = "handed_over"
 
 @dataclass(frozen=True, slots=True)
 class _Named:
-    """What the caller says about the job: which it is and, where a guard asks, the attempt, lease and most crashes."""
+    """What the caller says about the job: which it is and what the guards ask for."""
 
     job_id: UUID
     attempt: int = -1
     lease_id: UUID | None = None
     crashes_below: int = 0
+    action_id: UUID | None = None
 
     @classmethod
     def by(cls, claim: Claim) -> _Named:
@@ -85,7 +86,7 @@ def claim(session: Session, job_id: UUID, lease_id: UUID, reply_seconds: float, 
         attempt=Job.attempt + 1,
         lease_id=lease_id,
         wake_at=None,
-        checkpoint="",
+        checkpoint=Job.settled,
         started_at=func.coalesce(Job.started_at, now()),
         deadline_at=func.coalesce(Job.deadline_at, now(reply_seconds)),
     )
@@ -102,6 +103,11 @@ def claim(session: Session, job_id: UUID, lease_id: UUID, reply_seconds: float, 
 def checkpoint(session: Session, claim: Claim, text: str) -> bool:
     """Keep the attempt's text so far."""
     return _move(session, moves.CHECKPOINT, _Named.by(claim), checkpoint=text)
+
+
+def settle(session: Session, claim: Claim, text: str) -> bool:
+    """Note that `text`, which is all so far, belongs to steps that are committed with this."""
+    return _move(session, moves.SETTLE, _Named.by(claim), settled=text, checkpoint=text)
 
 
 def finish(session: Session, claim: Claim, status: Status) -> bool:
@@ -127,6 +133,41 @@ def wait(session: Session, claim: Claim, seconds: float, seconds_left: float) ->
     if wake_at is not None:
         _close(session, claim.job_id, claim.attempt, Status.WAITING)
     return wake_at
+
+
+def ask(session: Session, claim: Claim, action_id: UUID, seconds: float, seconds_left: float) -> datetime | None:
+    """processing → requires_action for at most `seconds`; returns when that expires, None when the claim was lost.
+
+    The deadline moves to `seconds_left` after that moment, and back with the answer.
+    """
+    asking: ReturningUpdate[Any] = _update(
+        moves.ASK,
+        _Named.by(claim),
+        status=Status.REQUIRES_ACTION,
+        lease_id=None,
+        action_id=action_id,
+        action_expires_at=now(seconds),
+        deadline_at=now(seconds + seconds_left),
+    ).returning(Job.action_expires_at)
+    expires_at: datetime | None = session.scalars(asking).one_or_none()
+    if expires_at is not None:
+        _close(session, claim.job_id, claim.attempt, Status.REQUIRES_ACTION)
+    return expires_at
+
+
+def answer(session: Session, job_id: UUID, action_id: UUID) -> bool:
+    """requires_action → pending, for the first who answers this action in time."""
+    left = _seconds_left(session, job_id, Job.action_expires_at)
+    return _move(
+        session,
+        moves.ANSWER,
+        _Named(job_id, action_id=action_id),
+        status=Status.PENDING,
+        action_id=None,
+        action_expires_at=None,
+        deadline_at=now(left) if left is not None else None,
+        next_publish_at=now(),
+    )
 
 
 def let_go(session: Session, job_id: UUID, attempt: int, lease_id: UUID) -> bool:
@@ -172,6 +213,32 @@ def wake(session: Session, job_id: UUID) -> bool:
     return _move(session, moves.WAKE, _Named(job_id), status=Status.PENDING, wake_at=None, next_publish_at=now())
 
 
+def hasten(session: Session, job_id: UUID) -> bool:
+    """waiting → pending before `wake_at`."""
+    left = _seconds_left(session, job_id, Job.wake_at)
+    return _move(
+        session,
+        moves.HASTEN,
+        _Named(job_id),
+        status=Status.PENDING,
+        wake_at=None,
+        deadline_at=now(left) if left is not None else None,
+        next_publish_at=now(),
+    )
+
+
+def snooze(session: Session, job_id: UUID, seconds: float) -> bool:
+    """Wait until `seconds` from now; the deadline keeps its distance."""
+    left = _seconds_left(session, job_id, Job.wake_at)
+    deadline_at = now(seconds + left) if left is not None else None
+    return _move(session, moves.SNOOZE, _Named(job_id), wake_at=now(seconds), deadline_at=deadline_at)
+
+
+def steer(session: Session, job_id: UUID) -> bool:
+    """Count one more message that enters before the next model call; False for a job that has ended."""
+    return _move(session, moves.STEER, _Named(job_id), steers=Job.steers + 1)
+
+
 def end_unowned(session: Session, job_id: UUID, attempt: int, status: Status) -> bool:
     """pending, waiting or requires_action → `status`, by whoever ends a job that nobody works on."""
     return _move(session, moves.END_UNOWNED, _Named(job_id, attempt), **_ended(status))
@@ -196,6 +263,8 @@ _GUARDS: dict[Guard, Callable[[_Named], ColumnElement[bool]]] = {
     Guard.UNBLOCKED: lambda _: unblocked(),
     Guard.UNCANCELLED: lambda _: Job.cancel_requested_at.is_(None),
     Guard.FEW_CRASHES: lambda named: Job.crashes < named.crashes_below,
+    Guard.ACTION: lambda named: Job.action_id == named.action_id,
+    Guard.IN_TIME: lambda _: Job.action_expires_at > now(),
 }
 
 
@@ -224,7 +293,17 @@ def _move(session: Session, transition: Transition, named: _Named, outcome: str 
 
 
 def _ended(status: Status) -> dict[str, Any]:
-    return {"status": status, "lease_id": None, "wake_at": None, "checkpoint": "", "finished_at": now()}
+    nothing: dict[str, Any] = dict.fromkeys(("lease_id", "wake_at", "action_id", "action_expires_at"))
+    return {"status": status, **nothing, "checkpoint": "", "finished_at": now()}
+
+
+def _seconds_left(session: Session, job_id: UUID, since: InstrumentedAttribute[datetime | None]) -> float | None:
+    """From the end of a pause to the deadline: the time to work once the pause is over. None without a deadline."""
+    pause = session.execute(select(Job.deadline_at, since.label("since")).where(Job.id == job_id)).one_or_none()
+    if pause is None or pause.deadline_at is None or pause.since is None:
+        return None
+    left: float = (pause.deadline_at - pause.since).total_seconds()
+    return max(0.0, left)
 
 
 def _close(session: Session, job_id: UUID, attempt: int, outcome: str) -> None:

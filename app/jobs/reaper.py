@@ -29,7 +29,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Abandoned:
-    """A job that must end without a worker, and why: "crashed", "cancelled" or "deadline"."""
+    """A job that must end without a worker, and why: "crashed", "cancelled", "deadline" or "expired"."""
 
     job_id: UUID
     attempt: int
@@ -90,6 +90,7 @@ class Reaper:
         cases = (
             ("cancelled", and_(Job.cancel_requested_at.is_not(None), Job.finished_at.is_(None))),
             ("deadline", and_(Job.deadline_at <= now(), Job.status.in_((Status.PENDING, Status.PROCESSING)))),
+            ("expired", and_(Job.status == Status.REQUIRES_ACTION, Job.action_expires_at <= now())),
             ("crashed", Job.crashes + 1 >= self._settings.max_crashes),
         )
         found: dict[UUID, Abandoned] = {}

@@ -22,6 +22,8 @@ class Guard(StrEnum):
     UNBLOCKED = "every job before it in its branch has ended"
     UNCANCELLED = "nobody has asked to cancel it"
     FEW_CRASHES = "it has crashed fewer times than the caller takes"
+    ACTION = "the caller names what is being asked"
+    IN_TIME = "what is asked has not expired"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,7 @@ _PENDING = frozenset({Status.PENDING})
 _STAYS: frozenset[Status] = frozenset()
 _HELD = frozenset({Guard.ATTEMPT, Guard.LEASE})
 _ORPHANED = frozenset({Guard.ATTEMPT, Guard.LAPSED})
-_ENDS = frozenset({"status", "lease_id", "wake_at", "checkpoint", "finished_at"})
+_ENDS = frozenset({"status", "lease_id", "wake_at", "action_id", "action_expires_at", "checkpoint", "finished_at"})
 
 CLAIM = Transition(
     "claim",
@@ -66,6 +68,15 @@ CHECKPOINT = Transition(
     by="its worker",
     when="a sentence has ended, or some time has passed: keeps the text so far",
 )
+SETTLE = Transition(
+    "settle",
+    leaves=_PROCESSING,
+    enters=_STAYS,
+    guards=_HELD,
+    sets=frozenset({"settled", "checkpoint"}),
+    by="its worker",
+    when="a step is committed, in the same transaction: its text is never written again",
+)
 FINISH = Transition(
     "finish",
     leaves=_PROCESSING,
@@ -83,8 +94,27 @@ WAIT = Transition(
     guards=_HELD,
     sets=frozenset({"status", "lease_id", "waits", "wake_at", "deadline_at"}),
     by="its worker",
-    when="the provider asks for a long pause, which does not count against the deadline",
+    when="the provider or a tool asks for a long pause, which does not count against the deadline",
     closes=True,
+)
+ASK = Transition(
+    "ask",
+    leaves=_PROCESSING,
+    enters=frozenset({Status.REQUIRES_ACTION}),
+    guards=_HELD,
+    sets=frozenset({"status", "lease_id", "action_id", "action_expires_at", "deadline_at"}),
+    by="its worker",
+    when="a tool needs a person's answer or approval, which does not count against the deadline",
+    closes=True,
+)
+ANSWER = Transition(
+    "answer",
+    leaves=frozenset({Status.REQUIRES_ACTION}),
+    enters=_PENDING,
+    guards=frozenset({Guard.ACTION, Guard.IN_TIME, Guard.UNCANCELLED}),
+    sets=frozenset({"status", "action_id", "action_expires_at", "deadline_at", "next_publish_at"}),
+    by="a person",
+    when="the question is answered; of several answers the first counts",
 )
 LET_GO = Transition(
     "let_go",
@@ -134,6 +164,33 @@ WAKE = Transition(
     by="a reaper",
     when="its wait is over",
 )
+HASTEN = Transition(
+    "hasten",
+    leaves=frozenset({Status.WAITING}),
+    enters=_PENDING,
+    guards=frozenset({Guard.UNCANCELLED}),
+    sets=frozenset({"status", "wake_at", "deadline_at", "next_publish_at"}),
+    by="a person",
+    when="it shall wait no longer",
+)
+SNOOZE = Transition(
+    "snooze",
+    leaves=frozenset({Status.WAITING}),
+    enters=_STAYS,
+    guards=frozenset({Guard.UNCANCELLED}),
+    sets=frozenset({"wake_at", "deadline_at"}),
+    by="a person",
+    when="it shall wait longer",
+)
+STEER = Transition(
+    "steer",
+    leaves=ACTIVE,
+    enters=_STAYS,
+    guards=frozenset({Guard.UNCANCELLED}),
+    sets=frozenset({"steers"}),
+    by="a person",
+    when="a message is to enter before its next model call",
+)
 END_UNOWNED = Transition(
     "end_unowned",
     leaves=UNOWNED,
@@ -141,7 +198,7 @@ END_UNOWNED = Transition(
     guards=frozenset({Guard.ATTEMPT}),
     sets=_ENDS,
     by="a cancel, or a reaper",
-    when="it is cancelled, late or has crashed too often",
+    when="it is cancelled or late, was not answered in time or has crashed too often",
 )
 REQUEST_CANCEL = Transition(
     "request_cancel",
@@ -165,13 +222,19 @@ MARK_ANNOUNCED = Transition(
 TRANSITIONS = (
     CLAIM,
     CHECKPOINT,
+    SETTLE,
     FINISH,
     WAIT,
+    ASK,
+    ANSWER,
     LET_GO,
     HAND_OVER,
     RECOVER,
     END_ORPHAN,
     WAKE,
+    HASTEN,
+    SNOOZE,
+    STEER,
     END_UNOWNED,
     REQUEST_CANCEL,
     MARK_ANNOUNCED,

@@ -14,7 +14,7 @@ from app.models.columns import CreatedAt, Key
 
 
 class Attempt(Base):
-    """One claim and how it ended: completed, failed, cancelled, waiting, handed_over or crashed."""
+    """One claim and how it ended: completed, failed, cancelled, waiting, requires_action, handed_over or crashed."""
 
     __tablename__ = "attempts"
     __table_args__ = (UniqueConstraint("job_id", "number"),)

@@ -23,7 +23,8 @@ class Job(Base):
     """One row, the truth about one piece of work; its id is the Celery task's id.
 
     `attempt` counts claims and only grows: it is the fencing token. `crashes` counts lapsed leases alone.
-    `checkpoint` is the text so far of the running attempt; it is empty once the job has ended.
+    `settled` is the text of its committed steps, which no attempt writes again; `checkpoint` is the whole text so far,
+    empty once the job has ended. `action_id` is what a person is asked, in `requires_action`.
     A job does not start before `after_id` has ended, and whatever that one waits for.
     """
 
@@ -32,6 +33,7 @@ class Job(Base):
         _partial("ix_jobs_pending", "next_publish_at", "status = 'pending'"),
         _partial("ix_jobs_waiting", "wake_at", "status = 'waiting'"),
         _partial("ix_jobs_processing", "lease_id", "status = 'processing'"),
+        _partial("ix_jobs_asking", "action_expires_at", "status = 'requires_action'"),
         _partial("ix_jobs_deadline", "deadline_at", "status IN ('pending', 'processing')"),
         _partial("ix_jobs_unannounced", "finished_at", "finished_at IS NOT NULL AND announced_at IS NULL"),
         _partial(
@@ -50,13 +52,17 @@ class Job(Base):
     crashes: Mapped[int] = mapped_column(default=0)
     waits: Mapped[int] = mapped_column(default=0)
     lease_id: Mapped[UUID | None] = mapped_column(ForeignKey("worker_leases.id", ondelete="SET NULL"))
+    settled: Mapped[str] = mapped_column(Text, default="")
     checkpoint: Mapped[str] = mapped_column(Text, default="")
+    steers: Mapped[int] = mapped_column(default=0)
+    action_id: Mapped[UUID | None]
     publishes: Mapped[int] = mapped_column(default=0)
 
     created_at: Mapped[CreatedAt]
     next_publish_at: Mapped[datetime] = mapped_column(UtcDateTime(), default=now())
     started_at: Mapped[datetime | None] = mapped_column(UtcDateTime())
     wake_at: Mapped[datetime | None] = mapped_column(UtcDateTime())
+    action_expires_at: Mapped[datetime | None] = mapped_column(UtcDateTime())
     deadline_at: Mapped[datetime | None] = mapped_column(UtcDateTime())
     cancel_requested_at: Mapped[datetime | None] = mapped_column(UtcDateTime())
     finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime())

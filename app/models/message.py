@@ -18,6 +18,7 @@ from app.models.columns import Cents, CreatedAt, Key
 class Message(Base):
     """One node of a thread's tree.
 
+    A message that steers a running reply has `steers_job_id` until that reply has read it or ended.
     A reply is written twice: when it is accepted and when it is finished. In between its state, and its text so far,
     are its job's; a message without a job is complete.
     """
@@ -30,12 +31,14 @@ class Message(Base):
     user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
     parent_id: Mapped[UUID | None] = mapped_column(ForeignKey("messages.id", ondelete="CASCADE"), index=True)
     job_id: Mapped[UUID | None] = mapped_column(ForeignKey("jobs.id", ondelete="SET NULL"), unique=True)
+    # No foreign key: SQLite cannot add one to a table that is there. A job that has one goes with its whole thread.
+    steers_job_id: Mapped[UUID | None] = mapped_column(index=True)
     role: Mapped[str] = mapped_column(String(20))
     content: Mapped[str] = mapped_column(Text, default="")
     meta: Mapped[dict[str, Any]] = mapped_column("metadata", JSON, default=dict)
     pinned: Mapped[bool] = mapped_column(default=False)
     attachments: Mapped[list[Any]] = mapped_column(JSON, default=list)
-    # What the poster chose for this one reply: model, instructions, temperature, max_output_tokens.
+    # What the poster chose for this one reply: model, instructions, temperature, max_output_tokens, tools, goal.
     parameters: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
 
     model_id: Mapped[str | None] = mapped_column(String(200))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, String, Text, UniqueConstraint
+from sqlalchemy import JSON, ForeignKey, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.clock import UtcDateTime
@@ -14,7 +15,10 @@ from app.models.columns import CreatedAt, Key
 
 
 class Step(Base):
-    """One model call that ended, with what the provider said about it."""
+    """One model call that ended, with what the provider said about it. Its tool calls are rows of their own.
+
+    `offered` says of each tool whether the model was offered it, and why: [{name, offered, reason}].
+    """
 
     __tablename__ = "steps"
     __table_args__ = (UniqueConstraint("job_id", "number"),)
@@ -30,5 +34,9 @@ class Step(Base):
     finish_reason: Mapped[str | None] = mapped_column(String(20))
     prompt_tokens: Mapped[int | None]
     completion_tokens: Mapped[int | None]
+    cached_tokens: Mapped[int | None]
+    reasoning_tokens: Mapped[int | None]
+    estimated: Mapped[bool] = mapped_column(default=False)
+    offered: Mapped[list[Any] | None] = mapped_column(JSON(none_as_null=True))
     started_at: Mapped[datetime | None] = mapped_column(UtcDateTime())
     completed_at: Mapped[CreatedAt]

@@ -46,6 +46,7 @@ class Rows:
             for blocked in (True, False)
         }
         self.jobs: dict[Case, UUID] = {}
+        self.actions: dict[Case, UUID] = {}
         made = [self._row(case) for case in CASES]
         twins = [row | {"id": new_id()} for row in made]
         with transaction() as session:
@@ -56,7 +57,7 @@ class Rows:
 
     def _row(self, case: Case) -> Row:
         """Every column holds something else than what a transition may set it to, also where that is not so in life."""
-        self.jobs[case] = new_id()
+        self.jobs[case], self.actions[case] = new_id(), new_id()
         return {
             "id": self.jobs[case],
             "task": rows.TASK,
@@ -68,7 +69,11 @@ class Rows:
             "crashes": case.crashes,
             "lease_id": self._lease(case),
             "wake_at": now(-1 if case.due else 60),
+            "settled": "settled text",
             "checkpoint": "old text",
+            "action_id": self.actions[case],
+            "action_expires_at": now(30 if case.in_time else -1),
+            "deadline_at": None if case.status is Status.PENDING else now(90),
             "next_publish_at": now(-5),
             "cancel_requested_at": now(-1) if case.cancelled else None,
             "finished_at": now(-1) if case.status in TERMINAL else None,
@@ -83,7 +88,8 @@ class Rows:
     def said(self, case: Case) -> Said:
         """What the caller names: the job, an attempt, and its own lease."""
         attempt = ATTEMPT if case.right_attempt else ATTEMPT - 1
-        return Said(self.jobs[case], attempt, self.leases[True, case.mine_lapsed])
+        action_id = self.actions[case] if case.right_action else new_id()
+        return Said(self.jobs[case], attempt, self.leases[True, case.mine_lapsed], action_id)
 
 
 @pytest.fixture(scope="module")
@@ -188,7 +194,7 @@ def test_a_move_changes_no_other_row_but_its_own_attempts(move: Move, made: Made
 
 
 def test_only_what_leaves_neither_state_nor_lease_may_be_made_again(move: Move, made: Made) -> None:
-    repeatable = {"checkpoint", "mark_announced"}
+    repeatable = {"checkpoint", "settle", "snooze", "steer", "mark_announced"}
     assert made.again == (made.took_place if move.transition.name in repeatable else set())
 
 

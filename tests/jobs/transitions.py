@@ -13,6 +13,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
+from app.ids import new_id
 from app.jobs import lifecycle
 from app.jobs.claim import Claim
 from app.jobs.transitions import TRANSITIONS, Guard, Transition
@@ -38,13 +39,17 @@ class Case:
     blocked: bool
     cancelled: bool
     crashes: int
+    right_action: bool
+    in_time: bool
 
     @property
     def is_real(self) -> bool:
-        """Only what waits can be due or not, and only what somebody works on can be under a lease or not."""
+        """Only what waits can be due or not, only what asks can be answered, and only what somebody works on can be
+        under a lease or not."""
         held = self.status is Status.PROCESSING
         return (
             (self.due or self.status is Status.WAITING)
+            and ((self.right_action and self.in_time) or self.status is Status.REQUIRES_ACTION)
             and (held or self.under == OTHERS)
             and (not self.others_lapsed or (held and self.under == OTHERS))
         )
@@ -70,6 +75,8 @@ CASES = [
             YES_OR_NO,
             YES_OR_NO,
             (MOST_CRASHES - 1, MOST_CRASHES),
+            YES_OR_NO,
+            YES_OR_NO,
         )
     )
     if case.is_real
@@ -84,6 +91,8 @@ HOLDS: dict[Guard, Callable[[Case], bool]] = {
     Guard.UNBLOCKED: lambda case: not case.blocked,
     Guard.UNCANCELLED: lambda case: not case.cancelled,
     Guard.FEW_CRASHES: lambda case: case.crashes < MOST_CRASHES,
+    Guard.ACTION: lambda case: case.right_action,
+    Guard.IN_TIME: lambda case: case.in_time,
 }
 
 
@@ -99,6 +108,7 @@ class Said:
     job_id: UUID
     attempt: int
     lease_id: UUID
+    action_id: UUID
 
     @property
     def claim(self) -> Claim:
@@ -124,13 +134,19 @@ class Move:
 _CALLS: dict[str, Callable[[Session, Said, Status], object]] = {
     "claim": lambda s, said, _: lifecycle.claim(s, said.job_id, said.lease_id, 60, MOST_CRASHES),
     "checkpoint": lambda s, said, _: lifecycle.checkpoint(s, said.claim, "new text"),
+    "settle": lambda s, said, _: lifecycle.settle(s, said.claim, "new text"),
     "finish": lambda s, said, enters: lifecycle.finish(s, said.claim, enters),
     "wait": lambda s, said, _: lifecycle.wait(s, said.claim, 5, 60),
+    "ask": lambda s, said, _: lifecycle.ask(s, said.claim, new_id(), 5, 60),
+    "answer": lambda s, said, _: lifecycle.answer(s, said.job_id, said.action_id),
     "let_go": lambda s, said, _: lifecycle.let_go(s, said.job_id, said.attempt, said.lease_id),
     "hand_over": lambda s, said, _: lifecycle.hand_over(s, said.claim),
     "recover": lambda s, said, _: lifecycle.recover(s, said.job_id, said.attempt),
     "end_orphan": lambda s, said, enters: lifecycle.end_orphan(s, said.job_id, said.attempt, enters),
     "wake": lambda s, said, _: lifecycle.wake(s, said.job_id),
+    "hasten": lambda s, said, _: lifecycle.hasten(s, said.job_id),
+    "snooze": lambda s, said, _: lifecycle.snooze(s, said.job_id, 5),
+    "steer": lambda s, said, _: lifecycle.steer(s, said.job_id),
     "end_unowned": lambda s, said, enters: lifecycle.end_unowned(s, said.job_id, said.attempt, enters),
     "request_cancel": lambda s, said, _: lifecycle.request_cancel(s, said.job_id),
     "mark_announced": lambda s, said, _: lifecycle.mark_announced(s, said.job_id),
