@@ -110,6 +110,26 @@ class Settings(BaseSettings):
         2, ge=1, le=50, description="Replies given a process of their own at once: last tries, after crashes."
     )
     max_waits: int = Field(5, ge=0, description="Times a reply is set waiting by its provider before it is given up.")
+    longest_wait_seconds: float = Field(
+        604_800, gt=0, description="Longest a tool or a person may have a reply wait; a week, then it goes on."
+    )
+    action_seconds: float = Field(
+        86_400, gt=0, description="How long a question or an approval stays open; then the reply fails."
+    )
+    max_tool_steps: int = Field(
+        20, ge=1, le=200, description="Model calls of one reply that may ask for tools; then it ends as it is."
+    )
+    tool_seconds: float = Field(60, gt=0, description="Longest one tool call may take, whatever the tool says.")
+    tool_result_chars: int = Field(
+        20_000, ge=200, description="Longest result of a tool that a model is given; the rest is cut and said so."
+    )
+    hanging_tools: int = Field(
+        20, ge=1, description="Calls past their time that a worker bears before it refuses further ones."
+    )
+    fetch_hosts: Annotated[list[str], NoDecode] = Field(
+        [], description="Comma-separated host:port that fetch_url may reach although they are not public."
+    )
+    mcp_config: Path | None = Field(None, description="JSON file of MCP servers whose tools may be offered.")
     context_tokens: int = Field(
         16_000, ge=256, description="History sent to a model unless its catalog entry is smaller."
     )
@@ -143,7 +163,7 @@ class Settings(BaseSettings):
         failpoints.parse(value)
         return value
 
-    @field_validator("cors_origins", "models", mode="before")
+    @field_validator("cors_origins", "fetch_hosts", "models", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
