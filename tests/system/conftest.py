@@ -49,7 +49,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     marks = [mark.args[0] for mark in item.iter_markers("fault")]
     if marks and (report.when == "call" or report.failed):
         for id_ in marks:
-            _run.outcomes[id_].append(report.outcome)
+            _run.ended(id_, report.outcome)
     return report
 
 

@@ -6,7 +6,7 @@ import json
 import platform
 import sqlite3
 import statistics
-from collections import Counter, defaultdict
+from collections import Counter
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -38,8 +38,12 @@ class Figure:
 class Run:
     """Outcomes of the tests of each fault, and the figures that they measured."""
 
-    outcomes: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    outcomes: dict[str, list[str]] = field(default_factory=dict)
     figures: dict[str, Figure] = field(default_factory=dict)
+
+    def ended(self, id_: str, *outcomes: str) -> None:
+        """Add the outcomes of tests of one fault."""
+        self.outcomes.setdefault(id_, []).extend(outcomes)
 
     def measured(self, name: str, value: float, unit: str, goal: str) -> None:
         """Add one measurement to those under `name`."""
@@ -73,7 +77,7 @@ class Run:
         """Add what another process has kept there."""
         kept = json.loads(path.read_text())
         for id_, outcomes in kept["outcomes"].items():
-            self.outcomes[id_] += outcomes
+            self.ended(id_, *outcomes)
         for name, figure in kept["figures"].items():
             for value in figure["values"]:
                 self.measured(name, value, figure["unit"], figure["goal"])
