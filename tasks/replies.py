@@ -9,7 +9,7 @@ from flask import current_app
 from sqlalchemy.exc import OperationalError
 
 from app.chat import replying
-from app.chat.replying import Workshop
+from app.chat.workshop import Workshop
 
 
 # No retry, no time limit: attempts, deadlines and recovery are the job row's; a wake-up may be lost or come twice. So a

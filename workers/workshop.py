@@ -8,13 +8,15 @@ from uuid import UUID
 from flask import Flask
 
 from app.chat.keeping import Keeper
-from app.chat.replying import Workshop
+from app.chat.toolbox import no_servers
+from app.chat.workshop import Workshop
 from app.config import Settings
 from app.extensions import redis_client
 from app.jobs.presence import Presence
 from app.llm.call import Watch
 from app.stream.flusher import Flusher
 from app.stream.signals import CancelListener
+from app.tools.running import Runner
 
 
 def open_workshop(app: Flask, settings: Settings, apart: Callable[[UUID], object] | None) -> Workshop:
@@ -22,7 +24,8 @@ def open_workshop(app: Flask, settings: Settings, apart: Callable[[UUID], object
     presence = Presence(app, settings)
     # Its own connection: a flush must not wait behind anything else.
     flusher = Flusher(redis_client(settings.redis_url, settings.redis_timeout_seconds, connections=2), settings)
-    workshop = Workshop(settings, presence, flusher, Watch(), Keeper(app, settings), apart)
+    runner = Runner(settings.hanging_tools)
+    workshop = Workshop(settings, presence, flusher, Watch(), Keeper(app, settings), runner, no_servers, apart)
     presence.start()
     CancelListener(app.extensions["redis"], lambda job_id: presence.cancel(UUID(job_id))).start()
     return workshop

@@ -61,15 +61,17 @@ def _invocations(session: Session, ids: list[UUID]) -> defaultdict[UUID, list[To
     found: defaultdict[UUID, list[ToolInvocation]] = defaultdict(list)
     if ids:
         for call in session.scalars(select(ToolCall).where(ToolCall.message_id.in_(ids)).order_by(ToolCall.id)):
-            found[call.message_id].append(_invocation(call))
+            found[call.message_id].append(invocation(call))
     return found
 
 
-def _invocation(call: ToolCall) -> ToolInvocation:
+def invocation(call: ToolCall) -> ToolInvocation:
+    """One tool call as clients see it, with the arguments that an approver has put in place of the model's."""
+    written = call.edited if call.edited is not None else call.arguments
     try:
-        arguments: Any = json.loads(call.arguments)
+        arguments: Any = json.loads(written)
     except ValueError:
-        arguments = call.arguments  # shown as the model wrote it; such a call is never executed
+        arguments = written  # shown as the model wrote it; such a call is never executed
     return ToolInvocation(
         id=call.id,
         name=call.name,

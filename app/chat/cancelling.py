@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 
 from app.chat import finishing, owning, reading
 from app.chat.objects import MessageObject
@@ -31,9 +31,22 @@ def cancel_job(job_id: UUID) -> None:
     """Note the wish in the row; end the job here if nobody works on it, else tell its worker."""
     with transaction() as session:
         lifecycle.request_cancel(session, job_id)
+    _obey(Job.id == job_id)
+
+
+def carry_out(thread_id: UUID) -> None:
+    """The same for every reply of a thread of which the rows say already that it shall be cancelled."""
+    _obey(Job.thread_id == thread_id)
+
+
+def _obey(which: ColumnElement[bool]) -> None:
+    """Quickly, what a heartbeat or a reaper would do a second later. What is queued ends before what it waits for."""
+    asked = Job.cancel_requested_at.is_not(None) & Job.finished_at.is_(None)
     with reads() as session:
-        job = session.execute(select(Job.status, Job.attempt).where(Job.id == job_id)).one()
-    if job.status in UNOWNED:
-        finishing.end_abandoned(Abandoned(job_id, job.attempt, "cancelled", orphaned=False))
-    else:
-        signals.send_cancel(redis(), str(job_id))
+        jobs = session.execute(select(Job.id, Job.status, Job.attempt).where(which, asked).order_by(Job.id.desc()))
+        found = jobs.all()
+    for job in found:
+        if job.status in UNOWNED:
+            finishing.end_abandoned(Abandoned(job.id, job.attempt, "cancelled", orphaned=False))
+        else:
+            signals.send_cancel(redis(), str(job.id))

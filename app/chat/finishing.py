@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 from uuid import UUID
 
 import structlog
 from redis.exceptions import RedisError
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import case, func, select, update
 from sqlalchemy.orm import Session
 
 from app import failpoints
-from app.chat import assembling, notices, outcome, snapshots
+from app.chat import assembling, notices, outcome, snapshots, steering, steps
 from app.chat.objects import MessageObject
 from app.chat.outcome import Outcome
 from app.clock import now
@@ -22,11 +21,10 @@ from app.ids import new_id
 from app.jobs import lifecycle, queue
 from app.jobs.claim import Claim
 from app.jobs.reaper import Abandoned
-from app.llm import types as llm
 from app.llm.prices import cost_in_cents
-from app.models import Attempt, Job, Message, Status, Step, Thread, ToolCall
+from app.llm.types import Usage
+from app.models import Job, Message, Status, Step, Thread, ToolCall
 from app.stream import events, log
-from app.text import printable
 
 _TERMINAL_EVENTS = {
     Status.COMPLETED: events.COMPLETED,
@@ -34,29 +32,27 @@ _TERMINAL_EVENTS = {
     Status.CANCELLED: events.CANCELLED,
 }
 
-DEADLINE = ("deadline_exceeded", "The reply was not finished within its time; ask again or for less.")
-CRASHED = ("crashed_repeatedly", "The worker writing this reply ended unexpectedly several times; ask again.")
-
-# What a provider names is kept as far as its column goes: it must not keep a reply from ending.
-_FOREIGN_CHARS = 200
+_REASONS = {"crashed": outcome.CRASHED, "expired": outcome.EXPIRED}
+_NEVER_BEGUN = "The reply ended before this call was begun."
+_BROKEN_OFF = "The reply ended before this call did; its outcome is unknown."
 
 logger = structlog.get_logger(__name__)
 
 
 def finish(claim: Claim, end: Outcome) -> bool:
     """End the reply that `claim` holds. False when the claim was lost: nothing was written then."""
-    return _end(claim.job_id, claim.attempt, end, lambda s: lifecycle.finish(s, claim, end.status))
+    return _end(claim.job_id, claim.thread_id, claim.attempt, end, lambda s: lifecycle.finish(s, claim, end.status))
 
 
 def end_abandoned(abandoned: Abandoned) -> None:
     """End a job that nobody works on any more, with what its last attempt is known to have written."""
-    text = _known_text(abandoned.job_id)
+    text = known_text(abandoned.job_id)
     status = Status.CANCELLED if abandoned.why == "cancelled" else Status.FAILED
-    reason = CRASHED if abandoned.why == "crashed" else DEADLINE
-    end = outcome.ended_early(status, None, text, *reason)
+    end = outcome.ended_early(status, text, None, *_REASONS.get(abandoned.why, outcome.DEADLINE))
     move = lifecycle.end_orphan if abandoned.orphaned else lifecycle.end_unowned
     _end(
         abandoned.job_id,
+        _thread_id(abandoned.job_id),
         abandoned.attempt,
         end,
         lambda session: move(session, abandoned.job_id, abandoned.attempt, end.status),
@@ -92,77 +88,81 @@ def _mark_announced(job_id: UUID, cursor: str | None) -> None:
             session.execute(update(Message).where(Message.job_id == job_id).values(terminal_cursor=cursor))
 
 
-def _end(job_id: UUID, attempt: int, end: Outcome, move: Callable[[Session], bool]) -> bool:
+def _end(job_id: UUID, thread_id: UUID, attempt: int, end: Outcome, move: Callable[[Session], bool]) -> bool:
     failpoints.hit("finishing")
     with transaction() as session:
+        # First, as in every transaction that has to do with a thread and a job of it: no two wait for each other.
+        session.execute(update(Thread).where(Thread.id == thread_id).values(updated_at=now()))
         if not move(session):
+            session.rollback()
             return False
-        _write(session, job_id, end)
+        may_be_steered = _write(session, job_id, end)
+        enqueued = steering.enqueue_steered(session, job_id) if may_be_steered else []
     failpoints.hit("finished")
     logger.info("reply ended", job_id=str(job_id), attempt=attempt, status=end.status.value, reason=end.finish_reason)
     announce(job_id)
+    if enqueued:
+        _tell_of(enqueued)
     return True
 
 
-def _write(session: Session, job_id: UUID, end: Outcome) -> None:
-    message = session.scalars(select(Message).where(Message.job_id == job_id)).one()
+def _tell_of(job_ids: list[UUID]) -> None:
+    """What was to steer the reply has come too late: each such message has a reply of its own now."""
+    with reading() as session:
+        pairs = session.execute(select(Message.id, Message.parent_id).where(Message.job_id.in_(job_ids))).all()
+        shown = assembling.messages(session, [id_ for pair in pairs for id_ in pair])
+    notices.messages_created(*(shown[id_] for id_ in sorted(shown)))
+
+
+def _write(session: Session, job_id: UUID, end: Outcome) -> bool:
+    """Write the end into the message; returns whether anybody has steered it."""
+    message, steers = session.execute(
+        select(Message, Job.steers).join(Job, Job.id == Message.job_id).where(Message.job_id == job_id)
+    ).one()
     message.content = end.text
     message.finish_reason = end.finish_reason
     message.error = end.error
-    message.usage_estimated = end.estimated
-    if end.usage is not None:
-        message.prompt_tokens = end.usage.prompt_tokens
-        message.completion_tokens = end.usage.completion_tokens
-        message.cached_tokens = end.usage.cached_tokens
-        message.reasoning_tokens = end.usage.reasoning_tokens
-        message.cost_in_cents = cost_in_cents(str(message.model_id), end.usage)
-        _record_step(session, message, end)
+    message.required_action = None
+    if end.last is not None:
+        steps.store(session, job_id, message.id, new_id(), end.last)
+    usage, estimated = _spent(session, job_id, end)
+    message.usage_estimated = estimated
+    if usage is not None:
+        message.prompt_tokens = usage.prompt_tokens
+        message.completion_tokens = usage.completion_tokens
+        message.cached_tokens = usage.cached_tokens
+        message.reasoning_tokens = usage.reasoning_tokens
+        message.cost_in_cents = cost_in_cents(str(message.model_id), usage)
     session.flush()
     session.execute(update(Message).where(Message.id == message.id).values(updated_at=now(), completed_at=now()))
-    session.execute(update(Thread).where(Thread.id == message.thread_id).values(updated_at=now()))
+    if end.last is None or end.last.number > 1 or end.last.tool_calls:
+        _close_calls(session, message.id)
+    return bool(steers)
 
 
-def _record_step(session: Session, message: Message, end: Outcome) -> None:
-    """The model call that ended here, with the tools it asked for."""
-    newest = select(Attempt).where(Attempt.job_id == message.job_id).order_by(Attempt.number.desc()).limit(1)
-    attempt = session.scalars(newest).one()
-    step_id = new_id()
-    session.execute(
-        insert(Step).values(
-            id=step_id,
-            job_id=message.job_id,
-            number=session.scalars(select(func.count()).where(Step.job_id == message.job_id)).one() + 1,
-            attempt=attempt.number,
-            kind="model",
-            model_id=message.model_id,
-            request_id=printable(end.request_id)[:_FOREIGN_CHARS] if end.request_id else None,
-            text=end.text,
-            finish_reason=end.finish_reason,
-            prompt_tokens=message.prompt_tokens,
-            completion_tokens=message.completion_tokens,
-            started_at=attempt.started_at,
-        )
-    )
-    for call in end.tool_calls:
-        session.execute(insert(ToolCall).values(message_id=message.id, step_id=step_id, **_refused(call)))
+def _spent(session: Session, job_id: UUID, end: Outcome) -> tuple[Usage | None, bool]:
+    """What all its model calls took together, and whether any of it is an estimate; None where none was asked."""
+    if end.last is not None and end.last.number == 1:
+        return end.last.usage, end.last.estimated
+    columns = (Step.prompt_tokens, Step.completion_tokens, Step.cached_tokens, Step.reasoning_tokens)
+    sums = [func.sum(column) for column in columns]
+    taken = session.execute(
+        select(func.count(), func.max(case((Step.estimated, 1), else_=0)), *sums).where(Step.job_id == job_id)
+    ).one()
+    count, estimated, *tokens = taken
+    return (Usage(*(int(value or 0) for value in tokens)), bool(estimated)) if count else (None, False)
 
 
-def _refused(call: llm.ToolCall) -> dict[str, Any]:
-    return {
-        "call_id": printable(call.id)[:_FOREIGN_CHARS],
-        "name": printable(call.name)[:_FOREIGN_CHARS],
-        "arguments": printable(call.arguments),
-        "status": "failed",
-        "error": "No tool of this name was offered.",
-        "completed_at": now(),
-    }
+def _close_calls(session: Session, message_id: UUID) -> None:
+    """No call stays open in a reply that has ended: what was not begun never will be, what ran is shown as unknown."""
+    why = case((ToolCall.attempt == 0, _NEVER_BEGUN), else_=_BROKEN_OFF)
+    closing = update(ToolCall).where(ToolCall.message_id == message_id, ToolCall.status.in_(steps.OPEN))
+    session.execute(closing.values(status=steps.FAILED, error=why, completed_at=now()))
 
 
-def _known_text(job_id: UUID) -> str:
+def known_text(job_id: UUID) -> str:
     """The checkpoint, lengthened by the deltas that the log holds of the same attempt."""
-    with reading() as session:
-        thread_id = session.scalars(select(Job.thread_id).where(Job.id == job_id)).one()
-    tail = snapshots.tail(str(thread_id))
+    tail = snapshots.tail(str(_thread_id(job_id)))
     with reading() as session:
         row = session.execute(
             select(Job.checkpoint, Job.attempt, Message.id)
@@ -170,6 +170,11 @@ def _known_text(job_id: UUID) -> str:
             .where(Job.id == job_id)
         ).one()
     return tail.lengthen(row.checkpoint, row.attempt, str(row.id))
+
+
+def _thread_id(job_id: UUID) -> UUID:
+    with reading() as session:
+        return session.scalars(select(Job.thread_id).where(Job.id == job_id)).one()
 
 
 def _append_last(message: MessageObject) -> str | None:

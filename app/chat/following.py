@@ -16,7 +16,6 @@ from app.chat.objects import MessageObject
 from app.chat.seen import Seen, Verdict
 from app.chat.snapshots import Tail
 from app.chat.watching import Sight
-from app.clock import iso
 from app.database import reading as reads
 from app.extensions import redis, settings
 from app.models import TERMINAL, Message, Status
@@ -26,6 +25,7 @@ from app.stream.hub import Hub
 from app.stream.subscription import Closed, Interest, Lagged, Look
 
 _SNAPSHOT_MESSAGES = 50
+_PAUSED = frozenset({Status.WAITING, Status.REQUIRES_ACTION})
 
 # An event, or None for a heartbeat.
 Item = Event | None
@@ -156,6 +156,14 @@ class _Follower:
                 yield self._reset(state.message_id, state.attempt, state.text or "", None)
             elif state.message_id in self._missing:
                 yield from self._heal(state.message_id)
+            elif state.status in _PAUSED and not self._seen.knows_pause(state.message_id, state.attempt):
+                yield from self._pause(sight.pause_event(state.message_id))
+
+    def _pause(self, event: Event | None) -> Iterator[Event]:
+        """Its worker may have ended between its commit and its event."""
+        if event is not None and event.message_id is not None:
+            self._seen.pause(event.message_id, event.attempt)
+            yield event
 
     def _unheard_end(self, sight: Sight, message_id: str) -> Iterator[Event]:
         """An end that a look found before it was heard: first what the log has, which may be more than the end."""
@@ -215,9 +223,7 @@ class _Follower:
         text = self._whole(message, tail)
         self._seen.cursor = tail.cursor
         yield self._reset(str(message_id), message.attempt, text, self._honest(tail.cursor))
-        if message.status is Status.WAITING:
-            fields = {"wake_at": iso(message.wake_at), "reason": "waiting"}
-            yield Event(events.WAITING, self._thread_id, str(message_id), message.attempt, fields)
+        yield from self._pause(watching.pause_event(message))
 
     def _thread_snapshot(self) -> Event:
         tail = snapshots.tail(self._thread_id)
@@ -240,7 +246,10 @@ class _Follower:
         if message.status in TERMINAL:
             self._seen.end(str(message.id))
             return message
-        return message.model_copy(update={"content": self._whole(message, tail)})
+        known = message.model_copy(update={"content": self._whole(message, tail)})
+        if message.status in _PAUSED:
+            self._seen.pause(str(message.id), message.attempt)
+        return known
 
     def _whole(self, message: MessageObject, tail: Tail) -> str:
         """Its text as far as row and log join, noted as what the client has; a later look fills what is missing."""

@@ -58,15 +58,15 @@ class Draft:
         """What was taken may not be in the row: it stays due."""
         self._has_grown = True
 
-    def take_back(self, reset: Callable[[], None]) -> None:
-        """Empty the row's text, then `reset` the readers': a checkpoint must never outlive a reset.
+    def take_back(self, text: str, reset: Callable[[], None]) -> None:
+        """Take the row's text back to `text`, then `reset` the readers': a checkpoint must never outlive a reset.
 
         Raises SQLAlchemyError; nothing was reset then.
         """
         with self.lock:
             if self._has_kept:
                 with transaction() as session:
-                    lifecycle.checkpoint(session, self.run.claim, "")
+                    lifecycle.checkpoint(session, self.run.claim, text)
             reset()
             self._has_grown = False
 

@@ -2,57 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from uuid import UUID
 
 import structlog
 from sqlalchemy import select
-from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
-from tenacity.wait import wait_exponential_jitter
 
 from app import failpoints
-from app.chat import context, finishing, outcome
+from app.chat import context, finishing, limits, outcome, toolbox
+from app.chat.asking import Asking
+from app.chat.calling import Calling, Freed
 from app.chat.context import Work
-from app.chat.insisting import hand_over, insist, passes
-from app.chat.keeping import Draft, Keeper
+from app.chat.insisting import hand_over, insist
+from app.chat.keeping import Draft
 from app.chat.outcome import Outcome
+from app.chat.policies import POLICIES, Kind, database_passes
+from app.chat.progress import Progress
+from app.chat.turns import Turns
+from app.chat.workshop import Workshop
 from app.clock import iso
-from app.config import Settings
 from app.database import reading, transaction
 from app.jobs import lifecycle
 from app.jobs.claim import Claim
-from app.jobs.presence import Presence
 from app.jobs.run import Run, Stop, Stopped
-from app.llm.call import Call, Watch
-from app.llm.errors import CallCut, ModelUnavailable, ProviderError
-from app.llm.types import Finished, ReasoningDelta, TextDelta
+from app.llm.errors import ContentFiltered, ModelUnavailable, ProviderError
 from app.models import Job, Status
 from app.stream import events
-from app.stream.flusher import Flusher
 from app.stream.writer import Writer
-from app.text import printable
+from app.tools.outcome import Finish
 
 _INTERNAL = ("internal_error", "Holdfast failed to write this reply; the worker's log says why.")
-_BACKOFF = wait_exponential_jitter(multiplier=0.5, max=8, jitter=0.5)
 
 logger = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Workshop:
-    """What the replies of one worker process share.
-
-    `apart` starts a reply in a process of its own, for one that has crashed its workers; None in such a process.
-    """
-
-    settings: Settings
-    presence: Presence
-    flusher: Flusher
-    watch: Watch
-    keeper: Keeper
-    apart: Callable[[UUID], object] | None
 
 
 def process_message(workshop: Workshop, job_id: UUID) -> None:
@@ -98,23 +79,28 @@ def _gather(workshop: Workshop, claim: Claim) -> Work | None:
     """What to write; None when that could not be found out, and the reply was dealt with instead."""
     presence = workshop.presence
     try:
-        with reading() as session:
-            return context.gather(session, workshop.settings, claim.job_id, claim.claimed_at)
+        return POLICIES[Kind.CONTEXT].retrying()(_read, workshop, claim)
     except Exception as error:
-        if passes(error):
+        if database_passes(error):
             logger.warning("database failed; handing the reply over", error=type(error).__name__)
             hand_over(presence, claim)
             return None
-        end = _unwritten(error)
+        end = _unwritten(error, claim.job_id)
     insist(presence, claim, lambda: finishing.finish(claim, end))
     return None
 
 
-def _unwritten(error: Exception) -> Outcome:
+def _read(workshop: Workshop, claim: Claim) -> Work:
+    with reading() as session:
+        return context.gather(session, workshop.settings, claim.job_id, claim.claimed_at)
+
+
+def _unwritten(error: Exception, job_id: UUID) -> Outcome:
+    text = finishing.known_text(job_id)
     if isinstance(error, ModelUnavailable):
-        return outcome.unavailable(error)
+        return outcome.unavailable(text, error)
     logger.error("reply failed before it began", exc_info=error)
-    return outcome.ended_early(Status.FAILED, None, "", *_INTERNAL)
+    return outcome.ended_early(Status.FAILED, text, None, *_INTERNAL)
 
 
 class _Reply:
@@ -126,97 +112,69 @@ class _Reply:
         self._run = run
         self._claim: Claim = run.claim
         self._work = work
+        self._progress = Progress(workshop.presence, run, work.message_id, work.settled, work.steps)
         self._writer = self._begin()
+        self._asking = Asking(workshop, run, work, self._progress, self._writer)
 
     def write(self) -> None:
         """Every way an attempt can end, in one place."""
         try:
-            self._ask_and_end()
+            self._work_and_end()
         except Exception as error:
-            if passes(error):
+            if database_passes(error):
                 logger.warning("database failed; handing the reply over", error=type(error).__name__)
                 hand_over(self._workshop.presence, self._claim)
             else:
                 logger.exception("reply failed unexpectedly")
                 self._end_early(Status.FAILED, *_INTERNAL)
 
-    def _ask_and_end(self) -> None:
+    def _work_and_end(self) -> None:
         failpoints.hit("gathered")
         try:
             with self._workshop.keeper.keeping(self._run, lambda: self._writer.text) as draft:
-                end = self._ask_with_retries(draft)
-            failpoints.hit("called")
+                end = self._step_by_step(draft)
         except Stopped as stopped:
             self._stopped(stopped.why)
         except ProviderError as error:
             self._refused(error)
         else:
-            self._finish(outcome.finished(self._work.request, self._writer.text, end))
+            if end is not None:
+                self._finish(end)
+            else:
+                self._settle()
 
     def _begin(self) -> Writer:
-        claim, workshop, message_id = self._claim, self._workshop, str(self._work.message_id)
+        claim, workshop, work = self._claim, self._workshop, self._work
         may_write = partial(workshop.presence.holds, claim.lease_id)
-        writer = Writer(workshop.flusher, str(claim.thread_id), message_id, claim.attempt, may_write)
-        if claim.attempt > 1:
-            writer.reset("")
-        writer.send(events.PROCESSING, {"model_id": self._work.model_id})
+        writer = Writer(workshop.flusher, str(claim.thread_id), str(work.message_id), claim.attempt, may_write)
+        if claim.attempt > 1 or work.settled:
+            writer.reset(work.settled)
+        writer.send(events.PROCESSING, {"model_id": work.model_id})
         return writer
 
-    def _ask_with_retries(self, draft: Draft) -> Finished:
-        """Short retries happen here; whatever a failed try has written is taken back first."""
-        retrying = Retrying(
-            sleep=self._run.sleep,
-            stop=stop_after_attempt(self._settings.provider_retries + 1),
-            wait=self._pause,
-            retry=retry_if_exception(self._worth_retrying),
-            before_sleep=partial(self._take_back, draft),
-            reraise=True,
-        )
-        return retrying(self._ask, draft)
+    def _step_by_step(self, draft: Draft) -> Outcome | None:
+        """Tool calls, then the model, and again, until it has said its last word; None when the worker was freed."""
+        box = toolbox.prepare(self._settings, self._work, self._workshop.listing)
+        turns = Turns(self._work, self._progress, self._claim.steers > 0)
+        calling = Calling(self._workshop, self._run, self._work, box=box, progress=self._progress, writer=self._writer)
+        while True:
+            match calling.through() if self._progress.open_calls else None:
+                case Freed():
+                    return None
+                case Finish(answer):
+                    return self._answer(answer)
+            if spent := limits.spent(self._settings, self._work, self._progress, self._run):
+                return spent
+            call = self._asking.ask(draft, turns.next(), box)
+            if turns.are_over(call, box):
+                return outcome.finished(self._writer.text, call)
+            self._progress.step(call, self._writer.text)
 
-    def _ask(self, draft: Draft) -> Finished:
-        settings, run = self._settings, self._run
-        call = Call(settings.first_token_seconds, settings.between_tokens_seconds)
-        run.on_stop(call.cut)
-        try:
-            with self._workshop.watch.over(call):
-                return self._relay(call, draft)
-        except CallCut:
-            run.check()
-            raise
-        finally:
-            run.on_stop(None)
-
-    def _relay(self, call: Call, draft: Draft) -> Finished:
-        for chunk in self._work.provider.stream(self._work.request, call):
-            if isinstance(chunk, Finished):
-                return chunk
-            self._run.check()
-            if self._writer.refused:
-                raise Stopped(Stop.LOST)
-            if isinstance(chunk, TextDelta):
-                failpoints.hit("chunk", chunk.text)
-                self._writer.delta(printable(chunk.text))
-                draft.grow(chunk.text)
-            elif isinstance(chunk, ReasoningDelta):
-                self._writer.reasoning(printable(chunk.text))
-        raise AssertionError("a provider's stream ends with Finished or an exception")
-
-    def _pause(self, state: RetryCallState) -> float:
-        error = state.outcome.exception() if state.outcome else None
-        asked = error.retry_after if isinstance(error, ProviderError) else None
-        return asked if asked is not None else _BACKOFF(state)
-
-    def _worth_retrying(self, error: BaseException) -> bool:
-        if not isinstance(error, ProviderError) or not error.retryable:
-            return False
-        return (error.retry_after or 0) <= self._settings.short_wait_seconds
-
-    def _take_back(self, draft: Draft, state: RetryCallState) -> None:
-        error = state.outcome.exception() if state.outcome else None
-        logger.warning("model call failed; trying again", code=getattr(error, "code", None), try_=state.attempt_number)
-        if self._writer.text:
-            draft.take_back(lambda: self._writer.reset(""))
+    def _answer(self, answer: str) -> Outcome:
+        """The tool `finish` has closed the reply with its answer."""
+        settled = self._progress.settled
+        self._writer.delta(f"\n\n{answer}" if settled.strip() else answer)
+        return outcome.answered(self._writer.text, "stop")
 
     def _refused(self, error: ProviderError) -> None:
         settings, seconds = self._settings, error.retry_after or 0
@@ -225,7 +183,9 @@ class _Reply:
             self._wait(seconds, str(error))
         else:
             logger.warning("reply refused by its provider", code=error.code)
-            self._finish(outcome.refused(self._work.request, self._writer.text, error))
+            reason = "content_filter" if isinstance(error, ContentFiltered) else "error"
+            last = self._asking.broken_off(reason, error.request_id)
+            self._finish(outcome.refused(self._writer.text, last, error))
 
     def _wait(self, seconds: float, reason: str) -> None:
         def wait() -> None:
@@ -237,12 +197,13 @@ class _Reply:
                 self._writer.send(events.WAITING, {"wake_at": iso(wake_at), "reason": reason})
 
         insist(self._workshop.presence, self._claim, wait)
+        self._settle()
 
     def _stopped(self, why: Stop) -> None:
         if why is Stop.CANCELLED:
             self._end_early(Status.CANCELLED, "", "")
         elif why is Stop.DEADLINE:
-            self._end_early(Status.FAILED, *finishing.DEADLINE)
+            self._end_early(Status.FAILED, *outcome.DEADLINE)
         elif why is Stop.HANDED_OVER:
             logger.info("handing the reply over")
             hand_over(self._workshop.presence, self._claim)
@@ -250,8 +211,12 @@ class _Reply:
             logger.warning("attempt abandoned: the job belongs to somebody else now")
 
     def _end_early(self, status: Status, code: str, message: str) -> None:
-        self._finish(outcome.ended_early(status, self._work.request, self._writer.text, code, message))
+        last = self._asking.broken_off("cancelled" if status is Status.CANCELLED else "error")
+        self._finish(outcome.ended_early(status, self._writer.text, last, code, message))
 
     def _finish(self, end: Outcome) -> None:
-        self._writer.settle(self._settings.redis_timeout_seconds)  # the last words before the last event
+        self._settle()  # the last words before the last event
         insist(self._workshop.presence, self._claim, lambda: finishing.finish(self._claim, end))
+
+    def _settle(self) -> None:
+        self._writer.settle(self._settings.redis_timeout_seconds)

@@ -23,6 +23,7 @@ class _Reply:
     attempt: int = 0
     length: int | None = None  # code points the client has; None: it resumed and knows itself
     ended: bool = False
+    paused: int = 0  # the attempt whose pause the client was told of
     floor: str | None = None  # the log's text up to here was in what the client was sent whole
 
 
@@ -62,6 +63,15 @@ class Seen:
         """Whether anything of this reply was sent."""
         return message_id in self._replies
 
+    def pause(self, message_id: str, attempt: int) -> None:
+        """The client knows that the reply waits, or asks, since this attempt."""
+        self._replies.setdefault(message_id, _Reply()).paused = attempt
+
+    def knows_pause(self, message_id: str, attempt: int) -> bool:
+        """Whether it does."""
+        reply = self._replies.get(message_id)
+        return reply is not None and reply.paused >= attempt
+
     def behind(self, message_id: str, attempt: int, length: int) -> bool:
         """Whether a row with `length` code points of `attempt` is ahead of the client."""
         reply = self._replies.get(message_id)
@@ -79,6 +89,8 @@ class Seen:
             reply.attempt, reply.length = event.attempt, 0 if known else None
         if event.is_terminal:
             reply.ended = True
+        elif event.type in {events.WAITING, events.REQUIRES_ACTION}:
+            reply.paused = event.attempt
         elif event.type in {events.RESET, events.DELTA}:
             return self._text(reply, event)
         return Verdict.SEND

@@ -2,40 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, bindparam, func, insert, or_, select, update
+from sqlalchemy import Row, bindparam, func, insert, update
 from sqlalchemy.orm import Session
 
-from app.chat import assembling, notices, owning
+from app.chat import assembling, busy, cancelling, choosing, owning, pairing, steering, telling
+from app.chat.busy import Busy
 from app.chat.errors import InvalidField, NotFound
 from app.chat.idempotency import Answer, Once
-from app.chat.objects import Sent
+from app.chat.objects import MessageObject, Sent
+from app.chat.pairing import PROCESS_MESSAGE, Question, Wanted
+from app.chat.steering import enqueue_steered, take_steers
 from app.clock import now
 from app.database import transaction
-from app.extensions import settings
 from app.ids import new_id
-from app.jobs import queue
-from app.llm import catalog
-from app.llm.errors import ModelUnavailable
-from app.models import TERMINAL, Job, Message, Thread, User
+from app.models import Thread
 from app.models.columns import attributes, table
 
-# The Celery task that writes replies. Named, not imported: a test proves that it is registered.
-PROCESS_MESSAGE = "tasks.process_message"
+__all__ = ["PROCESS_MESSAGE", "Draft", "accept", "enqueue_steered", "send_message", "take_steers"]
 
 _TITLE_CHARS = 80
 
 # Built once: to build a statement costs more than to send it.
-_INSERT_JOB = (
-    insert(table(Job))
-    .values(task=PROCESS_MESSAGE, queue=queue.REPLIES, next_publish_at=now(queue.FIRST_AGAIN_SECONDS))
-    .returning(*attributes(Job))
-)
-_INSERT_MESSAGES = insert(table(Message)).returning(*attributes(Message))
 _INSERT_THREAD = insert(table(Thread)).returning(*attributes(Thread))
 _TOUCH_THREAD = (
     update(table(Thread))
@@ -43,19 +35,23 @@ _TOUCH_THREAD = (
     .values(updated_at=now(), title=func.coalesce(Thread.title, bindparam("given")))
     .returning(*attributes(Thread))
 )
-_END_IN = update(table(Thread)).where(Thread.id == bindparam("thread")).values(active_message_id=bindparam("leaf"))
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What somebody posts. `content` is clean; `parameters` hold model, instructions, temperature and
-    max_output_tokens where this one message sets them. Without `thread_id` a thread is made, with `title`."""
+    """What somebody posts. `content` is clean; `parameters` hold model, instructions, temperature, max_output_tokens,
+    tools and goal where this one message sets them. Without `thread_id` a thread is made, with `title`.
+
+    `busy` says what to do about replies that are unfinished there; the reply starts in `after_seconds`.
+    """
 
     content: str
     thread_id: UUID | None = None
     title: str | None = None
     parameters: dict[str, Any] = field(default_factory=dict)
     metadata: dict[str, Any] = field(default_factory=dict)
+    busy: Busy = "enqueue"
+    after_seconds: float = 0
 
 
 def send_message(
@@ -68,44 +64,56 @@ def send_message(
 ) -> Sent:
     """Accept `draft`: the rows are committed when this returns, whatever Redis does.
 
-    Raises NotFound, InvalidField (model), Repeated or KeyReused; then nothing is stored.
+    Raises NotFound, InvalidField (model, after_seconds), ThreadBusy, Repeated or KeyReused; then nothing is stored.
+    """
+    if draft.busy == "steer" and draft.after_seconds:
+        raise InvalidField("after_seconds", "cannot be combined with steer, which does not wait; leave one out")
+    sent = accept(lambda session: _store(session, user_id, draft, request_id), once, render, _made)
+    if draft.busy in {"interrupt", "rollback"}:
+        cancelling.carry_out(sent.thread.id)
+    return sent
+
+
+def accept(
+    store: Callable[[Session], Sent],
+    once: Once | None,
+    render: Callable[[Sent], Answer] | None,
+    made: Callable[[Sent], Iterable[MessageObject]],
+) -> Sent:
+    """Run `store` in one transaction, once for each key, then tell of what it `made` and wake a worker.
+
+    Raises Repeated, KeyReused and what `store` raises; then nothing is stored.
     """
     with transaction() as session:
         if once is not None:
             once.claim(session)
-        sent = _store(session, user_id, draft, request_id)
+        sent = store(session)
         if once is not None and render is not None:
             once.keep(session, render(sent))
-    notices.messages_created(sent.message, sent.reply)
-    if sent.reply.queue_position is None and sent.reply.job_id is not None:
-        queue.publish(sent.reply.job_id, PROCESS_MESSAGE, queue.REPLIES)
+    telling.accepted(made(sent))
     return sent
 
 
+def _made(sent: Sent) -> list[MessageObject]:
+    """A message that steers gets no reply of its own."""
+    return [sent.message] if sent.message.parent_id == sent.reply.id else [sent.message, sent.reply]
+
+
 def _store(session: Session, user_id: UUID, draft: Draft, request_id: str | None) -> Sent:
-    message_id, reply_id, job_id = new_id(), new_id(), new_id()
+    ids = _, reply_id = new_id(), new_id()
     thread = _thread(session, user_id, draft, reply_id)
-    leaf_id = thread.active_message_id if draft.thread_id is not None else None
-    model_id = _model(session, user_id, thread, draft)
-    job = session.execute(
-        _INSERT_JOB,
-        {
-            "id": job_id,
-            "thread_id": thread.id,
-            "after_id": _predecessor(session, leaf_id),
-            "request_id": request_id,
-            "publishes": 1,
-        },
-    ).one()
-    asked = {"id": message_id, "parent_id": leaf_id, "role": "user", "content": draft.content}
-    asked |= {"metadata": draft.metadata, "job_id": None, "model_id": None, "parameters": {}}
-    replied = {"id": reply_id, "parent_id": message_id, "role": "assistant", "content": ""}
-    replied |= {"metadata": {}, "job_id": job_id, "model_id": model_id, "parameters": draft.parameters}
-    common = {"thread_id": thread.id, "user_id": user_id}
-    made = {row.id: row for row in session.execute(_INSERT_MESSAGES, [common | asked, common | replied])}
-    if draft.thread_id is not None:
-        session.execute(_END_IN, {"thread": thread.id, "leaf": reply_id})
-    message, reply = assembling.posted(session, made[message_id], made[reply_id], job)
+    model_id = choosing.model(session, user_id, thread, draft.parameters.get("model"))
+    question = Question(draft.content, draft.metadata)
+    wanted = Wanted(model_id, draft.parameters, request_id, draft.after_seconds)
+    if draft.thread_id is None:
+        message, reply = pairing.store(session, thread, None, question, wanted, ids=ids)
+    elif draft.busy == "steer" and (steered := steering.steer(session, thread, question, draft.parameters)):
+        shown = assembling.thread(session, owning.thread(session, user_id, thread.id))
+        return Sent.model_construct(thread=shown, message=steered[0], reply=steered[1])
+    else:
+        leaf = busy.make_way(session, thread.id, thread.active_message_id, draft.busy)
+        message, reply = pairing.store(session, thread, leaf, question, wanted, ids=ids)
+        thread = pairing.end_in(session, thread.id, reply_id)
     return Sent.model_construct(thread=assembling.thread_ending_in(thread, reply), message=message, reply=reply)
 
 
@@ -128,28 +136,3 @@ def _thread(session: Session, user_id: UUID, draft: Draft, reply_id: UUID) -> Ro
 def _title(content: str) -> str:
     line = content.strip().splitlines()[0].rstrip()
     return line if len(line) <= _TITLE_CHARS else line[: _TITLE_CHARS - 1].rstrip() + "…"
-
-
-def _model(session: Session, user_id: UUID, thread: Row[Any], draft: Draft) -> str:
-    """The model id of this reply: the message's, else the thread's, else the user's, else the default."""
-    chosen = draft.parameters.get("model") or thread.settings.get("model") or _preferred(session, user_id)
-    try:
-        model_id = str(chosen or catalog.default_model(settings()))
-        catalog.find(settings(), model_id)
-    except ModelUnavailable as error:
-        raise InvalidField("model", str(error)) from None
-    return model_id
-
-
-def _preferred(session: Session, user_id: UUID) -> str | None:
-    preferences = session.scalars(select(User.preferences).where(User.id == user_id)).one()
-    model: str | None = preferences.get("model")
-    return model
-
-
-def _predecessor(session: Session, leaf: UUID | None) -> UUID | None:
-    """The job at the end of the branch, which the new one waits for; none where it ended after a turn of its own."""
-    if leaf is None:
-        return None
-    last = select(Job.id).join(Message, Message.job_id == Job.id).where(Message.id == leaf)
-    return session.scalars(last.where(or_(Job.status.not_in(TERMINAL), Job.started_at.is_(None)))).one_or_none()

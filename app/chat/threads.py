@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, and_, insert, or_, select, update
 from sqlalchemy.orm import Session
 
-from app.chat import assembling, cancelling, notices, owning
+from app.chat import assembling, cancelling, locking, notices, owning
 from app.chat.errors import InvalidField, NotFound
 from app.chat.idempotency import Answer, Once
 from app.chat.objects import ThreadObject
@@ -17,6 +17,7 @@ from app.chat.paging import Page, Place
 from app.clock import now
 from app.database import reading, transaction
 from app.ids import new_id
+from app.jobs import lifecycle
 from app.models import ACTIVE, Job, Message, Status, Thread
 
 Order = Literal["last_activity", "created_at"]
@@ -87,7 +88,7 @@ def change(user_id: UUID, thread_id: UUID, changes: dict[str, Any]) -> ThreadObj
     if "archived" in changes:
         values["archived_at"] = now() if changes["archived"] else None
     with transaction() as session:
-        thread = owning.thread(session, user_id, thread_id)
+        thread = locking.thread(session, user_id, thread_id)
         if "settings" in changes:
             merged = thread.settings | changes["settings"]
             values["settings"] = {name: value for name, value in merged.items() if value is not None}
@@ -103,14 +104,14 @@ def change(user_id: UUID, thread_id: UUID, changes: dict[str, Any]) -> ThreadObj
 def delete(user_id: UUID, thread_id: UUID) -> None:
     """Hide the thread at once and cancel what runs in it; its streams close, and maintenance removes the rows."""
     with transaction() as session:
-        running = session.scalars(select(Job.id).where(Job.thread_id == thread_id, Job.status.in_(ACTIVE))).all()
         hidden = session.execute(
             update(Thread).where(owning.owned(user_id, thread_id)).values(deleted_at=now()).returning(Thread.id)
         ).one_or_none()
         if hidden is None:
             raise NotFound("thread")
-    for job_id in running:
-        cancelling.cancel_job(job_id)
+        for job_id in session.scalars(select(Job.id).where(Job.thread_id == thread_id, Job.status.in_(ACTIVE))).all():
+            lifecycle.request_cancel(session, job_id)
+    cancelling.carry_out(thread_id)
 
 
 def _has_status(status: str) -> ColumnElement[bool]:
@@ -123,7 +124,8 @@ def _has_status(status: str) -> ColumnElement[bool]:
 
 
 def _leaf(session: Session, thread_id: UUID, message_id: UUID) -> UUID:
-    found = session.scalars(select(Message.id).where(Message.id == message_id, Message.thread_id == thread_id)).first()
+    known = select(Message.id).where(Message.id == message_id, Message.thread_id == thread_id)
+    found = session.scalars(known.where(Message.steers_job_id.is_(None))).first()  # one that steers has no place yet
     if found is None:
         raise InvalidField("active_message_id", "is no message of this thread")
     return found

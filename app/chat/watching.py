@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from app.chat import assembling, notices
 from app.chat.objects import MessageObject
-from app.clock import now
+from app.clock import iso, now
 from app.database import reading
 from app.models import ACTIVE, TERMINAL, Job, Message, Status, Thread
 from app.stream import events
@@ -42,6 +42,7 @@ class Sight:
     allowed: frozenset[Interest]
     replies: Mapping[str, tuple[ReplyState, ...]]
     _ended: dict[str, Event] = field(default_factory=dict)
+    _paused: dict[str, Event | None] = field(default_factory=dict)
 
     def concerns(self, interest: Interest) -> bool:
         """Whether its reader must go, or has a reply to look at: most of thousands of idle streams sleep on."""
@@ -57,6 +58,25 @@ class Sight:
                 return None
             self._ended[message_id] = last_event(message, cursor)
         return self._ended[message_id]
+
+
+    def pause_event(self, message_id: str) -> Event | None:
+        """The event of a reply that waits or asks, made from the database once for all readers."""
+        if message_id not in self._paused:
+            with reading() as session:
+                message = assembling.message(session, UUID(message_id))
+            self._paused[message_id] = pause_event(message) if message is not None else None
+        return self._paused[message_id]
+
+
+def pause_event(message: MessageObject) -> Event | None:
+    """What a message that waits or asks says about that; None for any other. It stands in no log."""
+    ids = (str(message.thread_id), str(message.id), message.attempt)
+    if message.status is Status.WAITING:
+        return Event(events.WAITING, *ids, {"wake_at": iso(message.wake_at), "reason": "waiting"})
+    if message.status is Status.REQUIRES_ACTION:
+        return Event(events.REQUIRES_ACTION, *ids, {"required_action": message.required_action})
+    return None
 
 
 def last_event(message: MessageObject, cursor: str | None) -> Event:

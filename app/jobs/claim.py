@@ -11,7 +11,8 @@ from uuid import UUID
 class Claim:
     """The right to write one attempt of one job; every write names it and changes nothing once it is lost.
 
-    `claimed_at` and `seconds_left`, until the job's deadline, are by the database's clock.
+    `steers` counts the messages that were to steer it until then. `claimed_at` and `seconds_left`, until the job's
+    deadline, are by the database's clock.
     """
 
     job_id: UUID
@@ -20,5 +21,6 @@ class Claim:
     lease_id: UUID
     request_id: str | None
     waits: int
+    steers: int
     claimed_at: datetime
     seconds_left: float

@@ -91,13 +91,23 @@ def claim(session: Session, job_id: UUID, lease_id: UUID, reply_seconds: float, 
         deadline_at=func.coalesce(Job.deadline_at, now(reply_seconds)),
     )
     row = session.execute(
-        claiming.returning(Job.thread_id, Job.attempt, Job.request_id, Job.waits, Job.deadline_at, now().label("now"))
+        claiming.returning(
+            Job.thread_id,
+            Job.attempt,
+            Job.request_id,
+            Job.waits,
+            Job.steers,
+            Job.deadline_at,
+            now().label("now"),
+        )
     ).one_or_none()
     if row is None:
         return None
     session.execute(insert(Attempt).values(job_id=job_id, number=row.attempt, lease_id=lease_id))
     left = (row.deadline_at - row.now).total_seconds()
-    return Claim(job_id, row.thread_id, row.attempt, lease_id, row.request_id, row.waits, row.now, left)
+    return Claim(
+        job_id, row.thread_id, row.attempt, lease_id, row.request_id, row.waits, row.steers, row.now, left
+    )
 
 
 def checkpoint(session: Session, claim: Claim, text: str) -> bool:
@@ -115,8 +125,12 @@ def finish(session: Session, claim: Claim, status: Status) -> bool:
     return _move(session, moves.FINISH, _Named.by(claim), outcome=status, **_ended(status))
 
 
-def wait(session: Session, claim: Claim, seconds: float, seconds_left: float) -> datetime | None:
+def wait(
+    session: Session, claim: Claim, seconds: float, seconds_left: float, *, counts: bool = True
+) -> datetime | None:
     """processing → waiting for `seconds`; returns the moment it wakes, None when the claim was lost.
+
+    `counts`: among the waits that its provider may ask for.
 
     The deadline moves to `seconds_left` after that moment: waiting does not count.
     """
@@ -125,7 +139,7 @@ def wait(session: Session, claim: Claim, seconds: float, seconds_left: float) ->
         _Named.by(claim),
         status=Status.WAITING,
         lease_id=None,
-        waits=Job.waits + 1,
+        waits=Job.waits + int(counts),
         wake_at=now(seconds),
         deadline_at=now(seconds + seconds_left),
     ).returning(Job.wake_at)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from app.jobs.claim import Claim
@@ -32,7 +33,8 @@ class Run:
 
     def __init__(self, claim: Claim) -> None:
         self.claim = claim
-        self.deadline = time.monotonic() + claim.seconds_left
+        self._began = time.monotonic()
+        self.deadline = self._began + claim.seconds_left
         self.why: Stop | None = None
         self._told = threading.Event()
         self._on_stop: Callable[[str], None] | None = None
@@ -59,6 +61,10 @@ class Run:
     def seconds_left(self) -> float:
         """Until the job's deadline."""
         return max(0.0, self.deadline - time.monotonic())
+
+    def moment(self) -> datetime:
+        """Now, by the database's clock as it was read with the claim."""
+        return self.claim.claimed_at + timedelta(seconds=time.monotonic() - self._began)
 
     def check(self) -> None:
         """Raise Stopped when the run shall stop."""

@@ -19,7 +19,10 @@ LOCAL_OUTPUT_TOKENS = 512
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A model as it is listed; `reason` says what to set where it is not `available`, sizes are in tokens."""
+    """A model as it is listed; `reason` says what to set where it is not `available`, sizes are in tokens.
+
+    `tools`: whether it can be offered tools.
+    """
 
     id: str
     provider: str
@@ -30,6 +33,7 @@ class Model:
     available: bool = True
     reason: str | None = None
     tiny: bool = False
+    tools: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +121,7 @@ def _model(settings: Settings, model_id: str) -> Model:
         available=missing is None,
         reason=missing,
         tiny=provider == "local",
+        tools=provider != "local",  # the tiny model knows no tool calls
     )
 
 

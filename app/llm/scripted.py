@@ -8,14 +8,19 @@ said word by word; a script without directives is an echo.
     !words 200              say "w1 w2 … w200", so that a gap or a repeat shows
     !reason because …       show this as reasoning
     !tool now {"zone": 1}   call a tool; may stand several times
+    !results                say the results of all tools that this reply has called
+    !heard                  say what the user has said last
+    !step                   what follows is for the next model call of this reply
     !finish length          end with this finish reason
     !error 429              fail with this status; ` retry-after=2` adds the header, ` times=2` lets the third
                             request with the same script in this process pass
     !cut                    end without the terminal marker
     !silence                say nothing more until the call is cut
 
-Once the turns after the script hold results of tools, the directives `!tool` are done and the results are said in
-their place. Tokens are estimated from the texts, so equal requests have equal usage.
+In a script without `!step`, once the turns after it hold results of tools, the directives `!tool` are done and the
+results are said in their place. In one with it, each model call reads its own part, the last one again and again, and
+what is said into the reply afterwards changes nothing. Tokens are estimated from the texts, so equal requests have
+equal usage.
 """
 
 from __future__ import annotations
@@ -26,7 +31,7 @@ import re
 import socket
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import get_args
 
 from app.llm.call import Call
@@ -34,7 +39,7 @@ from app.llm.complaint import Complaint, refusal
 from app.llm.endpoint import Endpoint
 from app.llm.errors import ProviderRefused, StreamCut
 from app.llm.tokens import estimate
-from app.llm.types import Chunk, Finished, FinishReason, ModelRequest, ReasoningDelta, TextDelta, ToolCall, Usage
+from app.llm.types import Chunk, Finished, FinishReason, ModelRequest, ReasoningDelta, TextDelta, ToolCall, Turn, Usage
 
 ENDPOINT = Endpoint("scripted", "The script")
 
@@ -85,9 +90,13 @@ class _Performance:
     """One reading of the script."""
 
     def __init__(self, request: ModelRequest, call: Call, pause: _Pause) -> None:
-        last = max((i for i, turn in enumerate(request.turns) if turn.role == "user"), default=-1)
-        self.script = request.turns[last].content if last >= 0 else ""
-        self._results = [turn.content for turn in request.turns[last + 1 :] if turn.role == "tool"]
+        place = _place(request.turns)
+        script, after = (request.turns[place].content, request.turns[place + 1 :]) if place >= 0 else ("", ())
+        parts = _NEXT.split(script)
+        self._has_parts = len(parts) > 1
+        self._heard = next((turn.content for turn in reversed(request.turns) if turn.role == "user"), "")
+        self.script = parts[min(sum(turn.role == "assistant" for turn in after), len(parts) - 1)]
+        self._results = [turn.content for turn in after if turn.role == "tool"]
         self._prompt_tokens = estimate(request.system) + sum(estimate(turn.content) for turn in request.turns)
         self._pause = pause
         self._delay = 0.0
@@ -133,13 +142,19 @@ class _Performance:
         self._delay = float(seconds)
 
     def _do_tool(self, argument: str) -> Iterator[Chunk]:
-        if self._results:
+        if self._results and not self._has_parts:
             return self._do_say(self._results.pop(0))
         name, _, arguments = argument.partition(" ")
         json.loads(arguments or "{}")
         number = len(self._tool_calls) + 1
         self._tool_calls.append(ToolCall(f"call_{number}", name, arguments or "{}"))
         return iter(())
+
+    def _do_results(self, _: str) -> Iterator[Chunk]:
+        return self._do_say("\n".join(self._results))
+
+    def _do_heard(self, _: str) -> Iterator[Chunk]:
+        return self._do_say(self._heard)
 
     def _do_finish(self, reason: str) -> None:
         if reason not in get_args(FinishReason):
@@ -175,6 +190,17 @@ class _Failures:
 
 
 _failures = _Failures()
+
+_NEXT = re.compile(r"(?m)^!step[ \t]*$\n?")
+
+
+def _place(turns: Sequence[Turn]) -> int:
+    """Where the script stands: the newest user turn that was not said into a reply which had called tools."""
+    for place in reversed(range(len(turns))):
+        before = next((turn for turn in reversed(turns[:place]) if turn.role != "tool"), None)
+        if turns[place].role == "user" and (before is None or not before.tool_calls):
+            return place
+    return -1
 
 
 def _steps(script: str) -> Iterator[tuple[str, str]]:

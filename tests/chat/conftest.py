@@ -11,7 +11,8 @@ from sqlalchemy import insert
 from app.auth import principal
 from app.chat import finishing, watching
 from app.chat.keeping import Keeper
-from app.chat.replying import Workshop
+from app.chat.toolbox import no_servers
+from app.chat.workshop import Workshop
 from app.database import transaction
 from app.extensions import redis, settings
 from app.ids import new_id
@@ -21,6 +22,7 @@ from app.llm.call import Watch
 from app.models import ApiKey
 from app.stream.flusher import Flusher
 from app.stream.hub import Hub
+from app.tools.running import Runner
 from tests.support import rows
 from tests.support.own_valkey import own_valkey
 from tests.support.shared_app import app, make_app, shared_app, shared_database_url, shared_settings
@@ -66,7 +68,16 @@ def make_workshop(app: Flask) -> Iterator[MakeWorkshop]:
         wanted = settings().model_copy(update=values)
         presences.append(Presence(app, wanted))
         presences[-1].start()
-        return Workshop(wanted, presences[-1], Flusher(redis(), wanted), Watch(0.02), Keeper(app, wanted), apart=None)
+        return Workshop(
+            settings=wanted,
+            presence=presences[-1],
+            flusher=Flusher(redis(), wanted),
+            watch=Watch(0.02),
+            keeper=Keeper(app, wanted),
+            runner=Runner(),
+            listing=no_servers,
+            apart=None,
+        )
 
     yield make
     for presence in presences:

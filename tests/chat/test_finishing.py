@@ -9,6 +9,7 @@ from sqlalchemy import delete, select
 
 from app.chat import finishing
 from app.chat.outcome import Outcome
+from app.chat.steps import ModelCall
 from app.database import reading, transaction
 from app.extensions import redis
 from app.jobs import lifecycle
@@ -93,7 +94,8 @@ def test_an_end_announced_again_is_told_once_and_keeps_its_place(acting: Acting)
 
 def test_what_was_asked_and_counted_is_kept_as_a_step(acting: Acting) -> None:
     usage = Usage(10, 20, cached_tokens=3, reasoning_tokens=4)
-    finishing.finish(acting.claim, Outcome(Status.COMPLETED, "text", "stop", usage, request_id="r" * 500))
+    call = ModelCall(1, 1, "scripted/echo", acting.claim.claimed_at, "text", "stop", usage, request_id="r" * 500)
+    finishing.finish(acting.claim, Outcome(Status.COMPLETED, "text", "stop", call))
     with reading() as session:
         step = session.scalars(select(Step).where(Step.job_id == acting.job_id)).one()
     assert (step.number, step.attempt, step.kind, step.text, step.finish_reason) == (1, 1, "model", "text", "stop")

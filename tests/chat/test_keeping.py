@@ -59,7 +59,7 @@ def test_what_is_taken_back_is_taken_from_the_row_before_the_readers_are_told(ap
     with kept(app, run, text) as draft:
         draft.grow("half")
         until(lambda: checkpoint(run.claim.job_id), 5, "the checkpoint")
-        draft.take_back(lambda: (seen.append(checkpoint(run.claim.job_id)), text.clear()))
+        draft.take_back("", lambda: (seen.append(checkpoint(run.claim.job_id)), text.clear()))
         assert seen == [""]
         assert checkpoint(run.claim.job_id) == ""
 

@@ -8,8 +8,8 @@ from uuid import UUID
 import pytest
 
 from app.chat import replying, sending
-from app.chat.replying import Workshop
 from app.chat.sending import Draft
+from app.chat.workshop import Workshop
 from app.clock import now
 from app.extensions import redis
 from app.jobs.reaper import Reaper
@@ -154,15 +154,15 @@ def test_a_wait_that_is_too_long_or_one_too_many_fails_the_reply(
         ("!unknown", "provider_refused"),
         ("!cut", "provider_stream_cut"),
         ("!finish content_filter", "content_filter"),
-        ("!tool now {}", "unexpected_tool_call"),
+        ("!tool roll {}", "unexpected_tool_call"),
     ],
 )
 def test_what_a_provider_refuses_fails_with_a_code_and_advice(
     make_workshop: MakeWorkshop, user_id: UUID, script: str, code: str
 ) -> None:
-    job_id = posted(user_id, f"Said before\n{script}")
+    job_id = posted(user_id, f"Said first\n{script}")
     reply = written(make_workshop(provider_retries=0), job_id)
-    assert (status(job_id), reply.content) == (Status.FAILED, "Said before")
+    assert (status(job_id), reply.content) == (Status.FAILED, "Said first")
     assert reply.error is not None
     assert reply.error["code"] == code
     assert len(reply.error["message"]) > 20

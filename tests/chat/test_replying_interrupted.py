@@ -12,7 +12,7 @@ from flask import Flask
 from sqlalchemy import Connection, event, text
 
 from app.chat import cancelling, replying
-from app.chat.replying import Workshop
+from app.chat.workshop import Workshop
 from app.clock import now
 from app.database import transaction
 from app.extensions import db, redis

@@ -12,7 +12,7 @@ from app.jobs.run import Run, Stop, Stopped
 
 
 def run(seconds_left: float = 60) -> Run:
-    return Run(Claim(new_id(), new_id(), 1, new_id(), None, 0, datetime.now(UTC), seconds_left))
+    return Run(Claim(new_id(), new_id(), 1, new_id(), None, 0, 0, datetime.now(UTC), seconds_left))
 
 
 @pytest.mark.parametrize("first", [Stop.CANCELLED, Stop.HANDED_OVER, Stop.DEADLINE])

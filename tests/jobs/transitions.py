@@ -112,7 +112,7 @@ class Said:
 
     @property
     def claim(self) -> Claim:
-        return Claim(self.job_id, self.job_id, self.attempt, self.lease_id, None, 0, datetime.now(UTC), 60)
+        return Claim(self.job_id, self.job_id, self.attempt, self.lease_id, None, 0, 0, datetime.now(UTC), 60)
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,8 +67,8 @@ OLD_ROWS = [
         VALUES ({_ID.format(1)}, 'a@example.org', 'x', '{{}}', {_AT})""",
     f"""INSERT INTO threads (id, user_id, metadata, settings, created_at, updated_at)
         VALUES ({_ID.format(2)}, {_ID.format(1)}, '{{}}', '{{}}', {_AT}, {_AT})""",
-    f"""INSERT INTO jobs (id, task, queue, thread_id, status, attempt, crashes, waits, checkpoint, publishes, created_at,
-            next_publish_at)
+    f"""INSERT INTO jobs (id, task, queue, thread_id, status, attempt, crashes, waits, checkpoint, publishes,
+            created_at, next_publish_at)
         VALUES ({_ID.format(3)}, 't', 'replies', {_ID.format(2)}, 'completed', 1, 0, 0, '', 1, {_AT}, {_AT})""",
     f"""INSERT INTO messages (id, thread_id, user_id, job_id, role, content, metadata, pinned, attachments, parameters,
             usage_estimated, created_at, updated_at)

@@ -181,7 +181,7 @@ ELSEWHERE = (
         "what was taken back is in no row",
         Edit(
             "app/chat/keeping.py",
-            'lifecycle.checkpoint(session, self.run.claim, "")',
+            "lifecycle.checkpoint(session, self.run.claim, text)",
             "lifecycle.checkpoint(session, self.run.claim, self._text())",
         ),
         ("tests/chat/test_keeping.py",),

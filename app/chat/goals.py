@@ -1,0 +1,33 @@
+"""Goals: replies that work on until they say that they are done, or their budget is spent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+INSTRUCTIONS = (
+    "You work toward the goal in the user's message, on your own and in steps. Call `plan` first and again whenever a "
+    "step is over. Use the other tools as you need them. When the goal is reached, or you are sure that it cannot be, "
+    "call `finish` with the complete answer; nothing else ends your work."
+)
+GO_ON = "Go on toward the goal, or call `finish` with the complete answer."
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """What a reply may spend on its goal: model calls, seconds of work, and cents where a price is known."""
+
+    max_steps: int
+    max_seconds: float
+    budget_cents: Decimal | None
+
+    @classmethod
+    def of(cls, parameters: Mapping[str, Any]) -> Goal | None:
+        """The goal in a reply's parameters, if it has one."""
+        written = parameters.get("goal")
+        if written is None:
+            return None
+        cents = written.get("budget_cents")
+        return cls(written["max_steps"], written["max_seconds"], Decimal(str(cents)) if cents is not None else None)

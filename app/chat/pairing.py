@@ -1,0 +1,139 @@
+"""The rows of a question and its answer: a user's message, the pending reply to it and the job that writes that."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import CTE, Row, bindparam, insert, or_, select, update
+from sqlalchemy.orm import Session
+
+from app.chat import assembling
+from app.chat.objects import MessageObject
+from app.clock import now
+from app.ids import new_id
+from app.jobs import queue
+from app.models import TERMINAL, Job, Message, Status, Thread
+from app.models.columns import attributes, table
+
+# The Celery task that writes replies. Named, not imported: a test proves that it is registered.
+PROCESS_MESSAGE = "tasks.process_message"
+
+# Built once: to build a statement costs more than to send it.
+_INSERT_JOB = (
+    insert(table(Job))
+    .values(task=PROCESS_MESSAGE, queue=queue.REPLIES, next_publish_at=now(queue.FIRST_AGAIN_SECONDS))
+    .returning(*attributes(Job))
+)
+_INSERT_MESSAGES = insert(table(Message)).returning(*attributes(Message))
+_END_IN = (
+    update(table(Thread))
+    .where(Thread.id == bindparam("thread"))
+    .values(active_message_id=bindparam("leaf"), updated_at=now())
+    .returning(*attributes(Thread))
+)
+
+
+def _upwards() -> CTE:
+    """A message and those above it, up to the first that is no user's: users may have written several in a row."""
+    columns = (Message.id, Message.parent_id, Message.role, Message.job_id)
+    up = select(*columns).where(Message.id == bindparam("leaf")).cte("up", recursive=True)
+    return up.union_all(select(*columns).join(up, Message.id == up.c.parent_id).where(up.c.role == "user"))
+
+
+_UP = _upwards()
+_REPLY_ABOVE = select(_UP.c.id).where(_UP.c.role != "user")
+_PREDECESSOR = (
+    select(Job.id).join(_UP, _UP.c.job_id == Job.id).where(or_(Job.status.not_in(TERMINAL), Job.started_at.is_(None)))
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a user writes. `content` is clean."""
+
+    content: str
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    attachments: list[Any] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The reply that is wanted: by which model, with what, how many seconds from now at the earliest; `text` is what
+    it begins with."""
+
+    model_id: str
+    parameters: Mapping[str, Any]
+    request_id: str | None = None
+    after_seconds: float = 0
+    text: str = ""
+
+
+def store(
+    session: Session,
+    thread: Row[Any] | Thread,
+    leaf: UUID | None,
+    question: Question,
+    wanted: Wanted,
+    *,
+    ids: tuple[UUID, UUID] | None = None,
+) -> tuple[MessageObject, MessageObject]:
+    """A message below `leaf` and its reply, which waits for what is unfinished above. The thread's row is locked.
+
+    `ids`, where they are known already: the message's, then the reply's, in that order by time.
+    """
+    message_id, reply_id = ids or (new_id(), new_id())
+    job = _job(session, thread.id, leaf, wanted)
+    asked: dict[str, Any] = {"id": message_id, "parent_id": leaf, "role": "user", "content": question.content}
+    asked |= {"metadata": dict(question.metadata), "attachments": question.attachments}
+    asked |= {"job_id": None, "model_id": None, "parameters": {}}
+    rows = [_common(thread) | asked, _common(thread) | _reply(reply_id, message_id, job.id, wanted)]
+    made = {row.id: row for row in session.execute(_INSERT_MESSAGES, rows)}
+    return assembling.posted(session, made[message_id], made[reply_id], job)
+
+
+def store_reply(session: Session, thread: Row[Any] | Thread, message_id: UUID, wanted: Wanted) -> UUID:
+    """One more reply to a message; returns its id. The thread's row is locked."""
+    reply_id = new_id()
+    job = _job(session, thread.id, message_id, wanted)
+    session.execute(_INSERT_MESSAGES, [_common(thread) | _reply(reply_id, message_id, job.id, wanted)])
+    return reply_id
+
+
+def end_in(session: Session, thread_id: UUID, leaf: UUID | None) -> Row[Any]:
+    """Make `leaf` the end of the path that is shown; returns the thread's row."""
+    return session.execute(_END_IN, {"thread": thread_id, "leaf": leaf}).one()
+
+
+def reply_above(session: Session, leaf: UUID | None) -> UUID | None:
+    """`leaf`, or the nearest message above it that no user wrote; None at the top."""
+    return session.scalars(_REPLY_ABOVE, {"leaf": leaf}).one_or_none() if leaf is not None else None
+
+
+def _job(session: Session, thread_id: UUID, leaf: UUID | None, wanted: Wanted) -> Row[Any]:
+    """The job of a reply below `leaf`: pending, or waiting where it shall start later."""
+    given: dict[str, Any] = {"id": new_id(), "thread_id": thread_id, "after_id": _predecessor(session, leaf)}
+    given |= {"request_id": wanted.request_id, "publishes": 1}
+    making = _INSERT_JOB
+    if wanted.text:
+        given |= {"settled": wanted.text, "checkpoint": wanted.text}
+    if wanted.after_seconds:
+        making = making.values(status=Status.WAITING, wake_at=now(wanted.after_seconds))
+    return session.execute(making, given).one()
+
+
+def _predecessor(session: Session, leaf: UUID | None) -> UUID | None:
+    """The job at the end of the branch, which the new one waits for; none where it ended after a turn of its own."""
+    return session.scalars(_PREDECESSOR, {"leaf": leaf}).one_or_none() if leaf is not None else None
+
+
+def _common(thread: Row[Any] | Thread) -> dict[str, Any]:
+    return {"thread_id": thread.id, "user_id": thread.user_id}
+
+
+def _reply(reply_id: UUID, message_id: UUID, job_id: UUID, wanted: Wanted) -> dict[str, Any]:
+    made = {"id": reply_id, "parent_id": message_id, "role": "assistant", "content": "", "metadata": {}}
+    made |= {"attachments": [], "job_id": job_id, "model_id": wanted.model_id, "parameters": dict(wanted.parameters)}
+    return made

@@ -1,0 +1,222 @@
+"""The committed steps of replies: what was asked and answered, and the turns that a model is shown of it."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import insert, select
+from sqlalchemy.orm import Session
+
+from app.ids import new_id
+from app.llm import types as llm
+from app.llm.types import Turn, Usage
+from app.models import Step, ToolCall
+from app.text import printable
+
+PENDING = "pending"
+PROCESSING = "processing"
+WAITING = "waiting"
+REQUIRES_ACTION = "requires_action"
+COMPLETED = "completed"
+FAILED = "failed"
+
+OPEN = frozenset({PENDING, PROCESSING, WAITING, REQUIRES_ACTION})
+
+# What a provider names is kept as far as its column goes: it must not keep a reply from ending.
+_FOREIGN_CHARS = 200
+
+_NO_RESULT = "This call was not finished; its outcome is unknown."
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCall:
+    """A model call that ended, as its step will be written. `text` is what it wrote itself, `number` counts from 1.
+
+    `estimated` marks a usage that its provider did not give.
+    """
+
+    number: int
+    attempt: int
+    model_id: str
+    started_at: datetime
+    text: str
+    finish_reason: str
+    usage: Usage
+    estimated: bool = False
+    request_id: str | None = None
+    tool_calls: tuple[llm.ToolCall, ...] = ()
+    offered: Sequence[Mapping[str, Any]] = ()
+
+
+def store(session: Session, job_id: UUID, message_id: UUID, step_id: UUID, call: ModelCall) -> list[Called]:
+    """Insert the step and the tool calls it asked for."""
+    session.execute(
+        insert(Step).values(
+            id=step_id,
+            job_id=job_id,
+            number=call.number,
+            attempt=call.attempt,
+            kind="model",
+            model_id=call.model_id,
+            request_id=_short(call.request_id) if call.request_id else None,
+            text=call.text,
+            finish_reason=call.finish_reason,
+            prompt_tokens=call.usage.prompt_tokens,
+            completion_tokens=call.usage.completion_tokens,
+            cached_tokens=call.usage.cached_tokens,
+            reasoning_tokens=call.usage.reasoning_tokens,
+            estimated=call.estimated,
+            offered=list(call.offered) or None,
+            started_at=call.started_at,
+        )
+    )
+    if not call.tool_calls:
+        return []
+    common = {"message_id": message_id, "step_id": step_id, "status": PENDING}
+    rows = [{"id": new_id(), **common, **_asked(one)} for one in call.tool_calls]
+    session.execute(insert(ToolCall), rows)
+    return [
+        Called(row["id"], row["call_id"], row["name"], row["arguments"], PENDING, 0, None, None, None) for row in rows
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Called:
+    """One tool call as its row has it. `arguments` is JSON text, an approver's where there is one."""
+
+    id: UUID
+    call_id: str
+    name: str
+    arguments: str
+    status: str
+    attempt: int
+    approved: bool | None
+    result: str | None
+    error: str | None
+    idempotent: bool = False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it still has no outcome."""
+        return self.status in OPEN
+
+    @property
+    def was_refused(self) -> bool:
+        """Whether it was never begun because the model had asked for something that cannot be done."""
+        return self.status == FAILED and self.attempt == 0 and self.approved is None
+
+    @property
+    def told(self) -> str:
+        """What the model is told about it; every call is answered, or its provider refuses the whole request."""
+        return (self.result if self.status == COMPLETED else self.error) or _NO_RESULT
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """One model call that ended, with the tool calls it asked for. `text` is what it wrote itself."""
+
+    number: int
+    text: str
+    usage: Usage | None
+    calls: tuple[Called, ...]
+
+
+def of_job(session: Session, job_id: UUID) -> list[Taken]:
+    """The steps of one job, in order."""
+    steps = session.scalars(select(Step).where(Step.job_id == job_id).order_by(Step.number)).all()
+    calls = _calls(session, [step.id for step in steps])
+    return [Taken(step.number, step.text, _usage(step), tuple(calls[step.id])) for step in steps]
+
+
+def with_calls(session: Session, message_ids: Iterable[UUID]) -> dict[UUID, list[Taken]]:
+    """The steps of those messages that called tools; the others are their text and nothing more."""
+    ids = list(message_ids)
+    if not ids:
+        return {}
+    asked = select(ToolCall.message_id, Step).join(Step, Step.id == ToolCall.step_id)
+    rows = session.execute(asked.where(ToolCall.message_id.in_(ids))).all()
+    job_of = {step.job_id: message_id for message_id, step in rows}
+    if not job_of:
+        return {}
+    found: dict[UUID, list[Taken]] = defaultdict(list)
+    steps = session.scalars(select(Step).where(Step.job_id.in_(job_of)).order_by(Step.job_id, Step.number)).all()
+    calls = _calls(session, [step.id for step in steps])
+    for step in steps:
+        found[job_of[step.job_id]].append(Taken(step.number, step.text, _usage(step), tuple(calls[step.id])))
+    return found
+
+
+def total(usages: Iterable[Usage | None]) -> Usage:
+    """What several model calls took together."""
+    known = [usage for usage in usages if usage is not None]
+    return Usage(
+        sum(usage.prompt_tokens for usage in known),
+        sum(usage.completion_tokens for usage in known),
+        sum(usage.cached_tokens for usage in known),
+        sum(usage.reasoning_tokens for usage in known),
+    )
+
+
+def turns(steps: Sequence[Taken]) -> Iterator[Turn]:
+    """What a model is shown of them: each step's words and calls, then every call's result."""
+    for step in steps:
+        if step.text or step.calls:
+            yield Turn("assistant", step.text, tuple(_as_sent(call) for call in step.calls))
+        for call in step.calls:
+            yield Turn("tool", call.told, tool_call_id=call.call_id)
+
+
+def called(row: ToolCall) -> Called:
+    """The plain value of a row."""
+    arguments = row.edited if row.edited is not None else row.arguments
+    return Called(
+        row.id,
+        row.call_id,
+        row.name,
+        arguments,
+        row.status,
+        row.attempt,
+        row.approved,
+        row.result,
+        row.error,
+        row.idempotent,
+    )
+
+
+def _calls(session: Session, step_ids: Sequence[UUID]) -> dict[UUID, list[Called]]:
+    found: dict[UUID, list[Called]] = defaultdict(list)
+    for row in session.scalars(select(ToolCall).where(ToolCall.step_id.in_(step_ids)).order_by(ToolCall.id)):
+        found[row.step_id].append(called(row))
+    return found
+
+
+def _asked(call: llm.ToolCall) -> dict[str, Any]:
+    return {"call_id": _short(call.id), "name": _short(call.name), "arguments": printable(call.arguments)}
+
+
+def _short(text: str) -> str:
+    return printable(text)[:_FOREIGN_CHARS]
+
+
+def _usage(step: Step) -> Usage | None:
+    if step.prompt_tokens is None or step.completion_tokens is None:
+        return None
+    return Usage(step.prompt_tokens, step.completion_tokens, step.cached_tokens or 0, step.reasoning_tokens or 0)
+
+
+def _as_sent(call: Called) -> llm.ToolCall:
+    """The call as a provider may see it again; arguments that are no JSON object are not sent back."""
+    return llm.ToolCall(call.call_id, call.name, call.arguments if _is_object(call.arguments) else "{}")
+
+
+def _is_object(text: str) -> bool:
+    try:
+        return isinstance(json.loads(text), dict)
+    except ValueError:
+        return False

@@ -1,0 +1,82 @@
+"""What the readers of a thread are told after a commit; losing it costs them nothing but a moment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from uuid import UUID
+
+import structlog
+from redis.exceptions import RedisError
+from sqlalchemy import select
+
+from app.chat import assembling, notices
+from app.chat.objects import MessageObject
+from app.chat.pairing import PROCESS_MESSAGE
+from app.clock import iso
+from app.database import reading
+from app.extensions import redis, settings
+from app.jobs import lifecycle, queue
+from app.models import Job, Message, Status, Thread
+from app.stream import events, log
+from app.stream.events import Event
+
+logger = structlog.get_logger(__name__)
+
+
+def accepted(messages: Iterable[MessageObject]) -> None:
+    """Tell of new messages, and wake a worker for a reply that can begin at once."""
+    made = list(messages)
+    notices.messages_created(*made)
+    for reply in made:
+        if reply.status is Status.WAITING:
+            waits(reply, "It shall be answered later.")
+        elif reply.status is Status.PENDING and reply.queue_position is None and reply.job_id is not None:
+            queue.publish(reply.job_id, PROCESS_MESSAGE, queue.REPLIES)
+
+
+def enqueued(job_ids: Sequence[UUID]) -> None:
+    """Tell of the replies of these new jobs, and wake workers for those that can begin."""
+    if not job_ids:
+        return
+    with reading() as session:
+        ids = session.scalars(select(Message.id).where(Message.job_id.in_(job_ids)).order_by(Message.id)).all()
+        found = assembling.messages(session, ids)
+    accepted(found[id_] for id_ in ids)
+
+
+def freed(job_ids: Sequence[UUID]) -> None:
+    """Wake workers for those of these jobs that can begin now."""
+    if not job_ids:
+        return
+    ready = select(Job.id).where(Job.id.in_(job_ids), Job.status == Status.PENDING, lifecycle.unblocked())
+    with reading() as session:
+        ids = session.scalars(ready).all()
+    for job_id in ids:
+        queue.publish(job_id, PROCESS_MESSAGE, queue.REPLIES)
+
+
+def resumed(message: MessageObject) -> None:
+    """Tell that a reply waits no longer, and wake a worker for it."""
+    with reading() as session:
+        shown = assembling.thread(session, session.get_one(Thread, message.thread_id), message)
+    notices.thread_updated(shown)
+    freed([message.job_id] if message.job_id is not None else [])
+
+
+def waits(message: MessageObject, reason: str) -> None:
+    """Tell until when a reply waits, and why."""
+    fields = {"wake_at": iso(message.wake_at), "reason": reason}
+    _tell(Event(events.WAITING, str(message.thread_id), str(message.id), message.attempt, fields))
+
+
+def taken_back(message: MessageObject) -> None:
+    """Tell that a message is no more, as its last event."""
+    gone = message.model_copy(update={"status": Status.CANCELLED, "finish_reason": "cancelled", "wake_at": None})
+    _tell(notices.message_event(events.CANCELLED, gone))
+
+
+def _tell(event: Event) -> None:
+    try:
+        log.append(redis(), settings(), [event])
+    except RedisError as error:
+        logger.warning("notice not sent; readers fall back to the database", error=type(error).__name__)

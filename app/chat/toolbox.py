@@ -1,0 +1,95 @@
+"""The tools of one reply: which it is offered, and what a running one is told."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+from app.chat import searching
+from app.chat.context import Work
+from app.config import Settings
+from app.jobs.run import Run, Stop
+from app.llm.types import ToolSpec
+from app.tools.context import ToolContext
+from app.tools.occasion import Occasion
+from app.tools.registry import BUILT_IN, choose
+from app.tools.tool import Tool
+
+# A worker that is told to stop gives its tools this long before it hands the reply over without their results.
+_LAST_SECONDS = 3.0
+
+# What servers offer the names that a reply allows: their tools, and of what could not be listed the reason.
+Listing = Callable[[tuple[str, ...]], tuple[Mapping[str, Tool], Mapping[str, str]]]
+
+
+def no_servers(_names: tuple[str, ...]) -> tuple[Mapping[str, Tool], Mapping[str, str]]:
+    """The listing where no server is configured."""
+    return {}, {}
+
+
+@dataclass(frozen=True, slots=True)
+class Toolbox:
+    """What was chosen; `considered` says of every tool why or why not, as the receipt shows it."""
+
+    offered: Mapping[str, Tool]
+    considered: list[dict[str, Any]]
+
+    @property
+    def specs(self) -> tuple[ToolSpec, ...]:
+        """The offered tools as a provider is told of them."""
+        return tuple(ToolSpec(each.name, each.description, each.parameters) for each in self.offered.values())
+
+
+def prepare(settings: Settings, work: Work, listing: Listing) -> Toolbox:
+    """Choose for this reply from the built-in tools and those of the servers that it names."""
+    if not work.model.tools:
+        return Toolbox({}, [])
+    found, missing = listing(work.tools or ())
+    occasion = Occasion(work.content, goal=work.goal is not None)
+    choice = choose({**BUILT_IN, **found}, work.tools, occasion, missing)
+    offered = {name: _bounded(settings, each) for name, each in choice.offered.items()}
+    return Toolbox(offered, [asdict(each) for each in choice.considered])
+
+
+def context_of(settings: Settings, work: Work, run: Run) -> ToolContext:
+    """What the tools that `run` starts now are told."""
+    claim = run.claim
+    return ToolContext(
+        user_id=str(work.user_id),
+        thread_id=str(claim.thread_id),
+        now=datetime.now(UTC),
+        timezone=settings.timezone,
+        seconds_left=run.seconds_left(),
+        cancelled=_Unwanted(run),
+        search=partial(searching.search, work.user_id, claim.thread_id),
+        allowed_hosts=frozenset(settings.fetch_hosts),
+        longest_wait_seconds=settings.longest_wait_seconds,
+    )
+
+
+def _bounded(settings: Settings, tool: Tool) -> Tool:
+    return replace(
+        tool,
+        timeout_seconds=min(tool.timeout_seconds, settings.tool_seconds),
+        result_chars=min(tool.result_chars, settings.tool_result_chars),
+    )
+
+
+class _Unwanted:
+    """Tells tools that their results will not be used; a hand-over lets them end, for a moment."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._told_at: float | None = None
+
+    def __call__(self) -> bool:
+        if self._run.why is None:
+            return False
+        if self._run.why is not Stop.HANDED_OVER:
+            return True
+        self._told_at = self._told_at or time.monotonic()
+        return time.monotonic() - self._told_at > _LAST_SECONDS

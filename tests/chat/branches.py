@@ -1,0 +1,83 @@
+"""What the tests of several modules do to a branch: post to it, run its replies, look at its path."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any, TypeVar
+from uuid import UUID
+
+from flask import Flask
+
+from app.chat import reading, sending
+from app.chat.objects import MessageObject, Sent
+from app.chat.outcome import Outcome
+from app.chat.sending import Draft
+from app.database import transaction
+from app.jobs import lifecycle
+from app.jobs.claim import Claim
+from app.models import Job, Status
+from tests.support import rows
+
+T = TypeVar("T")
+
+
+def post(user_id: UUID, thread_id: UUID | None = None, content: str = "hello", **more: Any) -> Sent:
+    return sending.send_message(user_id, Draft(content, thread_id, **more))
+
+
+def job_of(sent: Sent) -> Job:
+    assert sent.reply.job_id is not None
+    return rows.job(sent.reply.job_id)
+
+
+def claim(job_id: UUID | None, lease_id: UUID | None = None) -> Claim | None:
+    assert job_id is not None
+    lease = lease_id or rows.a_lease()
+    with transaction() as session:
+        return lifecycle.claim(session, job_id, lease, 600, 3)
+
+
+def begun(sent: Sent) -> Claim:
+    """Claim the reply, as a worker."""
+    made = claim(sent.reply.job_id)
+    assert made is not None
+    return made
+
+
+def ending(text: str = "done", reason: str = "stop", status: Status = Status.COMPLETED) -> Outcome:
+    return Outcome(status, text, reason)
+
+
+def path(user_id: UUID, thread_id: UUID) -> list[MessageObject]:
+    """The active path, oldest first."""
+    return list(reading.path(user_id, thread_id, limit=200, cursor=None).items)
+
+
+def ids(user_id: UUID, thread_id: UUID) -> list[UUID]:
+    return [message.id for message in path(user_id, thread_id)]
+
+
+def tree(user_id: UUID, thread_id: UUID) -> dict[UUID, MessageObject]:
+    """Every message of the thread."""
+    return {message.id: message for message in reading.tree(user_id, thread_id, limit=200, cursor=None).items}
+
+
+def at_once(app: Flask, actions: list[Callable[[], T]]) -> list[T | Exception]:
+    """What each action returns or raises, all of them started in the same moment."""
+    start, found = threading.Barrier(len(actions)), dict[int, T | Exception]()
+
+    def act(number: int, action: Callable[[], T]) -> None:
+        with app.app_context():
+            start.wait(20)
+            try:
+                found[number] = action()
+            except Exception as error:
+                found[number] = error
+
+    threads = [threading.Thread(target=act, args=pair) for pair in enumerate(actions)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    return [found[number] for number in range(len(actions))]
