@@ -4,14 +4,29 @@ from __future__ import annotations
 
 from flask_openapi.openapi import OpenAPI
 
-from app.api import health, keys, messages, models, session, threads, users
+from app.api import (
+    actions,
+    branches,
+    goals,
+    health,
+    keys,
+    messages,
+    models,
+    receipts,
+    session,
+    threads,
+    tools,
+    users,
+    waits,
+)
 from app.api.blueprint import SECURITY
 
 
 def register(app: OpenAPI) -> None:
     """Add every route."""
     app.openapi_extensions |= SECURITY
-    for module in (users, session, keys, messages, threads, models):
+    people, talk = (users, session, keys), (messages, branches, waits, actions, receipts, threads, goals)
+    for module in (*people, *talk, models, tools):
         app.register_api(module.routes)
     app.register_blueprint(health.routes)
     # The document stands where API clients look for it, beside the page that shows it.

@@ -17,7 +17,7 @@ from app.chat.errors import InvalidField
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 # The schema itself comes with `validation_error_model`, under this name.
 _PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
-_ERRORS: Any = {status: {"content": _PROBLEM} for status in (400, 401, 403, 404, 409, 413, 415, 422, 429, 503)}
+_ERRORS: Any = {status: {"content": _PROBLEM} for status in (400, 401, 403, 404, 409, 410, 413, 415, 422, 429, 503)}
 # What the document says of every route, and of those that nobody signs in for.
 SECURITY: Any = {"security": [{"key": []}, {"session": []}]}
 PUBLIC: Any = {"security": []}
@@ -37,8 +37,13 @@ class StrictJson(DefaultJSONProvider):
             raise ValueError("nested too deeply") from None
 
 
-def group(name: str, description: str, *, public: Set[str] = frozenset()) -> APIBlueprint:
-    """The routes of one noun, documented under its name. `public`: the views that nobody signs in for."""
+def group(
+    name: str, description: str, *, public: Set[str] = frozenset(), bodiless: Set[str] = frozenset()
+) -> APIBlueprint:
+    """The routes of one noun, documented under its name.
+
+    `public`: the views that nobody signs in for; `bodiless`: those whose body may be left out.
+    """
     blueprint = APIBlueprint(
         name,
         __name__,
@@ -47,7 +52,7 @@ def group(name: str, description: str, *, public: Set[str] = frozenset()) -> API
         abp_responses=_ERRORS,
     )
     blueprint.before_request(lambda: _admit(public))
-    blueprint.before_request(_parse)
+    blueprint.before_request(lambda: _parse(bodiless))
     return blueprint
 
 
@@ -58,12 +63,15 @@ def init_app(app: Flask) -> None:
 
 def _admit(public: Set[str]) -> None:
     """Look at who asks before anything they sent. A browser asks about OPTIONS without saying who it is."""
-    view = (request.endpoint or "").rpartition(".")[2]
-    if view not in public and request.method != "OPTIONS":
+    if _view() not in public and request.method != "OPTIONS":
         door.who()
 
 
-def _parse() -> None:
+def _view() -> str:
+    return (request.endpoint or "").rpartition(".")[2]
+
+
+def _parse(bodiless: Set[str]) -> None:
     """Refuse what is no JSON object before any field of it is looked at: 413 by the size limit, 415, 400, 422."""
     if request.method not in _WITH_BODY:
         return
@@ -71,7 +79,7 @@ def _parse() -> None:
     if request.content_length is None and len(body) == request.max_content_length:
         raise RequestEntityTooLarge  # one that does not tell its length is cut at the limit, without a word
     if not body:
-        if _wants_body():
+        if _wants_body() and _view() not in bodiless:
             raise BadRequest("The body is empty; send a JSON object.")
     elif not request.is_json:
         raise UnsupportedMediaType("Send the body as application/json.")

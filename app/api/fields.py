@@ -6,8 +6,9 @@ from functools import cache
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
+from app.extensions import settings
 from app.text import clean, clean_all
 
 MAX_METADATA_BYTES = 16_000
@@ -40,13 +41,36 @@ Metadata = Annotated[dict[str, Any], AfterValidator(clean_all), AfterValidator(_
 # Strict: else true would be 1, and "0.5" a number.
 Temperature = Annotated[float, Field(strict=True, ge=0, le=2, allow_inf_nan=False)]
 OutputTokens = Annotated[int, Field(strict=True, ge=1, le=1_000_000)]
+# Names of tools, or `server__*` for all of a server's. An empty list means none.
+ToolNames = Annotated[
+    list[Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_*-]{1,80}$")]], Field(strict=True, max_length=50)
+]
 ContextTokens = Annotated[int, Field(strict=True, ge=256, le=10_000_000)]
+
+
+def within_limit(value: str) -> str:
+    """`value`, unless it is longer than what a message may be. Raises ValueError."""
+    limit = settings().max_content_chars
+    if len(value) > limit:
+        raise ValueError(f"must be at most {limit} characters, has {len(value)}")
+    return value
 
 
 class Body(BaseModel):
     """A request's body: unknown members are refused by name, so that a misspelt one is not silently lost."""
 
     model_config = ConfigDict(extra="forbid", strict=False)
+
+
+class Spoken(Body):
+    """A request that carries what a user writes."""
+
+    content: SpokenText
+
+    @field_validator("content")
+    @classmethod
+    def _within_limit(cls, value: str) -> str:
+        return within_limit(value)
 
 
 class Asked(BaseModel):
@@ -102,3 +126,4 @@ class Chosen(Body):
     temperature: Temperature | None = None
     max_output_tokens: OutputTokens | None = None
     context_tokens: ContextTokens | None = None
+    tools: ToolNames | None = None

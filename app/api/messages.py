@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Any
 from uuid import UUID
 
 from flask import Response, current_app, g, request
-from pydantic import BaseModel, Field, field_validator
+from pydantic import BaseModel, Field
 
 from app.api.answers import accepted, empty, listing, once, respond, sent
 from app.api.blueprint import EVENTS, group
 from app.api.fields import (
     Asked,
-    Body,
     Instructions,
     Listing,
     MessagePath,
@@ -20,45 +19,46 @@ from app.api.fields import (
     ModelId,
     OutputTokens,
     Repeatable,
-    SpokenText,
+    Spoken,
     Temperature,
     ThreadPath,
     Title,
+    ToolNames,
 )
 from app.auth import door, limits
-from app.chat import cancelling, following, reading, sending
+from app.chat import branching, cancelling, following, reading, sending, withdrawing
+from app.chat.busy import Busy
 from app.chat.following import Ended
 from app.chat.objects import MessageObject, Sent
 from app.chat.sending import Draft
-from app.extensions import settings
 from app.models import TERMINAL
 from app.stream import sse
 from app.stream.hub import Hub
 
 routes = group("messages", "Post a message, then poll or follow its reply.")
 
-_PARAMETERS = ("model", "instructions", "temperature", "max_output_tokens")
+_PARAMETERS = ("model", "instructions", "temperature", "max_output_tokens", "tools")
+_LATEST_SECONDS = 30 * 86_400
 
 
-class PostToThread(Body):
+class PostToThread(Spoken):
     """A message to post; parameters given here hold for its reply alone."""
 
-    content: SpokenText
     title: Title | None = None
     model: ModelId | None = None
     instructions: Instructions | None = None
     temperature: Temperature | None = None
     max_output_tokens: OutputTokens | None = None
     metadata: Metadata = Field(default_factory=dict)
-    busy: Literal["enqueue"] = Field("enqueue", description="What to do while an earlier reply is being written: wait.")
-
-    @field_validator("content")
-    @classmethod
-    def _within_limit(cls, value: str) -> str:
-        limit = settings().max_content_chars
-        if len(value) > limit:
-            raise ValueError(f"must be at most {limit} characters, has {len(value)}")
-        return value
+    tools: ToolNames | None = None
+    after_seconds: Annotated[float, Field(strict=True, ge=0, le=_LATEST_SECONDS, allow_inf_nan=False)] = Field(
+        0, description="Seconds until the reply may begin."
+    )
+    busy: Busy = Field(
+        "enqueue",
+        description="What to do while earlier replies are unfinished: wait for them, refuse the message (409), cancel "
+        "them and keep (interrupt) or leave (rollback) what they have written, or tell the running one (steer).",
+    )
 
 
 class PostMessage(PostToThread):
@@ -141,6 +141,25 @@ def cancel_message(path: MessagePath) -> Response:
     return respond(message, 200 if message.status in TERMINAL else 202)
 
 
+@routes.patch("/messages/<uuid:message_id>", summary="Edit a message", responses={202: Sent})
+@limits.posts
+def edit_message(header: Repeatable, path: MessagePath, body: Spoken) -> Response:
+    """A user's message in other words, in a branch of its own, with a new reply.
+
+    While nobody has begun to answer it, it is changed where it stands.
+    """
+    user_id = door.who().user_id
+    asked: Any = {"request_id": g.get("request_id"), "once": once(user_id, header), "render": accepted}
+    return sent(accepted(branching.edit(user_id, path.message_id, body.content, **asked)))
+
+
+@routes.delete("/messages/<uuid:message_id>", summary="Take a message back", responses={204: None})
+def delete_message(path: MessagePath) -> Response:
+    """Remove a message that nobody has begun to answer, with its reply; 409 once somebody has."""
+    withdrawing.withdraw(door.who().user_id, path.message_id)
+    return empty()
+
+
 @routes.get("/messages/<uuid:message_id>/events", summary="Follow a reply", responses={200: EVENTS, 204: None})
 def follow_message(header: Reconnecting, path: MessagePath, query: Resuming) -> Response:
     """Server-sent events of one reply, closed after its last; 204 for a reader that has that already."""
@@ -163,7 +182,7 @@ def _post(header: Repeatable, body: PostToThread, thread_id: UUID | None) -> Res
     user_id = door.who().user_id
     repeatable = once(user_id, header)
     given = body.model_dump(include=set(_PARAMETERS), exclude_none=True)
-    draft = Draft(body.content, thread_id, body.title, given, body.metadata)
+    draft = Draft(body.content, thread_id, body.title, given, body.metadata, body.busy, body.after_seconds)
     result = sending.send_message(user_id, draft, request_id=g.get("request_id"), once=repeatable, render=accepted)
     return sent(accepted(result))
 

@@ -26,8 +26,10 @@ def kept(answer: TestResponse) -> tuple[int, str | None, str | None, bytes]:
 
 
 def test_the_same_request_gets_the_first_answer_byte_for_byte(ada: Person, traces: Callable[[], Traces]) -> None:
-    thread_id = ada.post("/api/threads").json["id"]
-    for path, body in (PATHS | {f"/api/threads/{thread_id}/messages": {"content": "hello"}}).items():
+    sent = ada.say()
+    thread, reply = f"/api/threads/{sent['thread']['id']}", f"/api/messages/{sent['reply']['id']}"
+    also: dict[str, dict[str, Any]] = {f"{thread}/messages": {"content": "hello"}, f"{thread}/solve": {"goal": "rest"}}
+    for path, body in (PATHS | also | {f"{reply}/regenerate": {"temperature": 0.5}}).items():
         first = again(ada, body, f"key of {path}", path)
         ada.post("/api/messages", {"content": "in between"})
         before = traces()

@@ -20,11 +20,11 @@ WRONG: dict[str, list[Any]] = {
     "temperature": ["0.5", True, [], {}, -0.1, 2.1, MANY, -MANY],
     "max_output_tokens": ["1", True, 1.5, [], {}, 0, -1, 1_000_001, MANY],
     "metadata": [None, 1, "x", [], {"a": "x" * 16_001}, {"x" * 16_001: 1}],
-    "busy": [None, 1, "reject", "interrupt", "rollback", "steer", "ENQUEUE"],
+    "busy": [None, 1, "", "wait", "ENQUEUE"],
     "surprise": [None, 1, "x"],
     "attachments": [[]],
-    "tools": [[]],
-    "after_seconds": [1],
+    "tools": [1, "clock", {}, ["clock"] * 51],
+    "after_seconds": [None, "1", True, [], -0.1, 2_592_000.5, MANY],
 }
 
 

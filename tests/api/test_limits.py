@@ -37,12 +37,17 @@ def test_posts_are_counted_by_user_whatever_the_key_and_route(app: Flask, ada: P
     thread = f"/api/threads/{first['thread']['id']}/messages"
     assert ada.client.post("/api/messages", json={"content": "x"}, headers=second_key).status_code == 202
     assert ada.post(thread, {"content": "x"}).status_code == 202
+    reply = f"/api/messages/{first['reply']['id']}"
     refused = [
         ada.post("/api/messages", {"content": "x"}),
         ada.post(thread, {"content": "x"}),
+        ada.post(thread.replace("messages", "solve"), {"goal": "x"}),
+        ada.post(f"{reply}/regenerate"),
+        ada.post(f"{reply}/continue"),
+        ada.patch(reply, {"content": "x"}),
         ada.client.post("/api/messages", json={"content": "x"}, headers=second_key),
     ]
-    assert [(answer.status_code, answer.json["code"]) for answer in refused] == [(429, "rate_limited")] * 3
+    assert [(answer.status_code, answer.json["code"]) for answer in refused] == [(429, "rate_limited")] * 7
     assert ben.say()
     assert ada.get("/api/threads").status_code == 200
 

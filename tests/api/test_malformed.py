@@ -14,7 +14,7 @@ from tests.api.conftest import MakeApp, Person, Traces, sign_up
 JSON = "application/json"
 MEMBERS = {"type", "title", "status", "detail", "code", "request_id"}
 
-# Where a body is wanted; {thread} is one of the caller's.
+# Where a body is wanted; {thread} and {reply} are the caller's.
 WITH_BODY = [
     ("POST", "/api/users"),
     ("POST", "/api/session"),
@@ -24,6 +24,10 @@ WITH_BODY = [
     ("POST", "/api/threads"),
     ("PATCH", "/api/threads/{thread}"),
     ("POST", "/api/threads/{thread}/messages"),
+    ("POST", "/api/threads/{thread}/solve"),
+    ("PATCH", "/api/messages/{reply}"),
+    ("POST", "/api/messages/{reply}/snooze"),
+    ("POST", "/api/messages/{reply}/input"),
 ]
 NO_JSON = {
     "empty": b"",
@@ -81,9 +85,9 @@ def test_json_that_is_no_object_is_422(ada: Person, traces: Callable[[], Traces]
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_every_route_with_a_body_reads_it_alike(ada: Person) -> None:
-    thread_id = ada.post("/api/threads").json["id"]
+    sent = ada.say()
     for method, route in WITH_BODY:
-        path = route.format(thread=thread_id)
+        path = route.format(thread=sent["thread"]["id"], reply=sent["reply"]["id"])
         found = [
             outcome(ada.call(method, path, data=b"{", content_type=JSON)),
             outcome(ada.call(method, path, data=b"")),

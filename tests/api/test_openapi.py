@@ -123,12 +123,12 @@ def _send(case: Case, person: Person, seen: Counter[int]) -> None:
 
 def _moved_in(case: Case, person: Person) -> bool:
     """Turn a request about nothing into one about something that exists; False where that changes nothing."""
-    if isinstance(case.body, dict):
-        for name in ("model", "thread_id"):
-            case.body.pop(name, None)
-        return True
+    has_body = isinstance(case.body, dict)
+    for name in ("model", "thread_id") if has_body else ():
+        case.body.pop(name, None)
     if not case.path_parameters or case.path.endswith("{thread_id}/events"):  # that one never ends
-        return False
+        return has_body
+    person.patch("/api/me", {"preferences": {"model": None}})  # one was generated, perhaps
     sent = person.say()
     reply_id = sent["reply"]["id"]
     if case.path.endswith("/events"):  # so that it ends

@@ -24,6 +24,7 @@ class Route:
     body: dict[str, Any] | None = None
 
 
+NOBODY = "00000000-0000-7000-8000-000000000000"
 CREDENTIALS = {"email": "ada@example.com", "password": PASSWORD}
 # In this order: what deletes stands last.
 ROUTES = {
@@ -38,6 +39,7 @@ ROUTES = {
     "POST /api/users": Route(PUBLIC, 409, CREDENTIALS),
     "POST /api/session": Route(PUBLIC, 201, CREDENTIALS),
     "GET /api/models": Route(OWN, 200),
+    "GET /api/tools": Route(OWN, 200),
     "GET /api/me": Route(OWN, 200),
     "PATCH /api/me": Route(OWN, 200, {"name": "Name"}),
     "GET /api/keys": Route(OWN, 200),
@@ -50,9 +52,19 @@ ROUTES = {
     "GET /api/threads/<uuid:thread_id>/messages": Route(OBJECT, 200),
     "POST /api/threads/<uuid:thread_id>/messages": Route(OBJECT, 202, {"content": "x"}),
     "GET /api/threads/<uuid:thread_id>/events": Route(OBJECT, 200),
+    "POST /api/threads/<uuid:thread_id>/solve": Route(OBJECT, 202, {"goal": "x"}),
     "GET /api/messages/<uuid:message_id>": Route(OBJECT, 200),
+    "GET /api/messages/<uuid:message_id>/receipt": Route(OBJECT, 200),
     "GET /api/messages/<uuid:message_id>/events": Route(OBJECT, 200),
+    # Of a reply that is pending: what its state does not allow is refused to its owner alone.
+    "PATCH /api/messages/<uuid:message_id>": Route(OBJECT, 422, {"content": "x"}),
+    "POST /api/messages/<uuid:message_id>/regenerate": Route(OBJECT, 202, {}),
+    "POST /api/messages/<uuid:message_id>/continue": Route(OBJECT, 409),
+    "POST /api/messages/<uuid:message_id>/wake": Route(OBJECT, 200),
+    "POST /api/messages/<uuid:message_id>/snooze": Route(OBJECT, 409, {"seconds": 1}),
+    "POST /api/messages/<uuid:message_id>/input": Route(OBJECT, 409, {"action_id": NOBODY, "content": "x"}),
     "POST /api/messages/<uuid:message_id>/cancel": Route(OBJECT, 200),
+    "DELETE /api/messages/<uuid:message_id>": Route(OBJECT, 409),
     "DELETE /api/threads/<uuid:thread_id>": Route(OBJECT, 204),
     "DELETE /api/keys/<uuid:key_id>": Route(OBJECT, 204),
     "DELETE /api/session": Route(OWN, 204),
