@@ -8,7 +8,6 @@ from uuid import UUID
 from flask import Flask
 
 from app.chat.keeping import Keeper
-from app.chat.toolbox import no_servers
 from app.chat.workshop import Workshop
 from app.config import Settings
 from app.extensions import redis_client
@@ -17,6 +16,7 @@ from app.llm.call import Watch
 from app.stream.flusher import Flusher
 from app.stream.signals import CancelListener
 from app.tools.running import Runner
+from workers.servers import listing
 
 
 def open_workshop(app: Flask, settings: Settings, apart: Callable[[UUID], object] | None) -> Workshop:
@@ -25,7 +25,7 @@ def open_workshop(app: Flask, settings: Settings, apart: Callable[[UUID], object
     # Its own connection: a flush must not wait behind anything else.
     flusher = Flusher(redis_client(settings.redis_url, settings.redis_timeout_seconds, connections=2), settings)
     runner = Runner(settings.hanging_tools)
-    workshop = Workshop(settings, presence, flusher, Watch(), Keeper(app, settings), runner, no_servers, apart)
+    workshop = Workshop(settings, presence, flusher, Watch(), Keeper(app, settings), runner, listing(settings), apart)
     presence.start()
     CancelListener(app.extensions["redis"], lambda job_id: presence.cancel(UUID(job_id))).start()
     return workshop
