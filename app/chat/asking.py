@@ -10,6 +10,7 @@ import structlog
 from tenacity import RetryCallState, retry_if_exception, stop_after_attempt
 
 from app import failpoints
+from app.chat import steps
 from app.chat.context import Work
 from app.chat.keeping import Draft
 from app.chat.policies import POLICIES, Kind
@@ -47,7 +48,8 @@ class Asking:
 
     def ask(self, draft: Draft, turns: Sequence[Turn], box: Toolbox) -> ModelCall:
         """The next call, which is shown `turns`. Raises ProviderError once its retries are spent, and Stopped."""
-        self._request = replace(self._work.request, turns=tuple(turns), tools=box.specs)
+        shown = turns if box.offered else steps.plain(turns)
+        self._request = replace(self._work.request, turns=tuple(shown), tools=box.specs)
         self._offered = box.considered
         self._started_at = self._run.moment()
         retrying = POLICIES[Kind.MODEL].retrying(

@@ -172,6 +172,13 @@ def turns(steps: Sequence[Taken]) -> Iterator[Turn]:
             yield Turn("tool", call.told, tool_call_id=call.call_id)
 
 
+def plain(turns: Iterable[Turn]) -> Iterator[Turn]:
+    """The same without calls and results: some servers refuse them where no tool is offered."""
+    for turn in turns:
+        if turn.role != "tool" and (turn.content or not turn.tool_calls):
+            yield Turn(turn.role, turn.content)
+
+
 def called(row: ToolCall) -> Called:
     """The plain value of a row."""
     arguments = row.edited if row.edited is not None else row.arguments

@@ -1,4 +1,4 @@
-"""Anthropic's messages. Text is content block 0, reasoning 1 and the tool call 2, whatever comes first."""
+"""Anthropic's messages. Text is content block 0, reasoning 1 and tool calls from 2 on, whatever comes first."""
 
 from __future__ import annotations
 
@@ -29,6 +29,17 @@ class AnthropicDialect(Dialect):
         spoken = [{"role": message["role"], "content": text_of(message["content"])} for message in body["messages"]]
         return system + spoken
 
+    def asked(self, body: dict[str, Any]) -> list[tuple[set[str], dict[str, str]]]:
+        found: list[tuple[set[str], dict[str, str]]] = []
+        for message in body["messages"]:
+            blocks = message["content"] if isinstance(message["content"], list) else []
+            if calls := {block["id"] for block in blocks if block["type"] == "tool_use"}:
+                found.append((calls, {}))
+            for block in blocks:
+                if block["type"] == "tool_result":
+                    found[-1][1][block["tool_use_id"]] = text_of(block["content"])
+        return found
+
     def failure(self, status: int, quote: str) -> dict[str, Any]:
         return {"type": "error", "error": {"type": TYPES.get(status, "api_error"), "message": quote}}
 
@@ -49,12 +60,12 @@ class AnthropicDialect(Dialect):
     def token(self, text: str) -> bytes:
         return _delta(0, {"type": "text_delta", "text": text})
 
-    def tool_call(self, call_id: str, name: str, arguments: str) -> bytes:
+    def tool_call(self, place: int, call_id: str, name: str, arguments: str) -> bytes:
         half = len(arguments) // 2
-        start = _start(2, {"type": "tool_use", "id": call_id, "name": name, "input": {}})
+        start = _start(place + 2, {"type": "tool_use", "id": call_id, "name": name, "input": {}})
         parts = (arguments[:half], arguments[half:])
-        deltas = (_delta(2, {"type": "input_json_delta", "partial_json": part}) for part in parts)
-        return start + b"".join(deltas) + _event("content_block_stop", index=2)
+        deltas = (_delta(place + 2, {"type": "input_json_delta", "partial_json": part}) for part in parts)
+        return start + b"".join(deltas) + _event("content_block_stop", index=place + 2)
 
     def error(self, quote: str) -> bytes:
         return _event("error", error={"type": "overloaded_error", "message": quote})

@@ -10,6 +10,7 @@ from typing import Any
 from tests.provider.behaviour import Behaviour
 
 TOOL = ("call_now_1", "now", '{"zone": "UTC"}')
+CALCULATION = [("call_calc_1", "calculator", '{"expression": "6 * 7"}'), ("call_clock_2", "clock", "{}")]
 BROKEN_ARGUMENTS = {"badtool": "zone=UTC", "truncatedtool": '{"zone": "U'}
 
 
@@ -44,6 +45,10 @@ class Dialect(ABC):
         """The conversation as roles and texts, the system's first."""
 
     @abstractmethod
+    def asked(self, body: dict[str, Any]) -> list[tuple[set[str], dict[str, str]]]:
+        """For each assistant message with tool calls: their ids, and the results after it by the ids they name."""
+
+    @abstractmethod
     def failure(self, status: int, quote: str) -> dict[str, Any]:
         """The JSON of an error; real ones quote the prompt or the key, so this does too."""
 
@@ -60,8 +65,8 @@ class Dialect(ABC):
         """One piece of text."""
 
     @abstractmethod
-    def tool_call(self, call_id: str, name: str, arguments: str) -> bytes:
-        """A tool call, its arguments in two pieces."""
+    def tool_call(self, place: int, call_id: str, name: str, arguments: str) -> bytes:
+        """A tool call, its arguments in two pieces; `place` counts the calls of one message from 0."""
 
     @abstractmethod
     def error(self, quote: str) -> bytes:

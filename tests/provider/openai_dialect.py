@@ -23,6 +23,15 @@ class OpenAIDialect(Dialect):
     def messages(self, body: dict[str, Any]) -> list[dict[str, str]]:
         return [{"role": message["role"], "content": text_of(message.get("content"))} for message in body["messages"]]
 
+    def asked(self, body: dict[str, Any]) -> list[tuple[set[str], dict[str, str]]]:
+        found: list[tuple[set[str], dict[str, str]]] = []
+        for message in body["messages"]:
+            if message.get("tool_calls"):
+                found.append(({call["id"] for call in message["tool_calls"]}, {}))
+            elif message["role"] == "tool":
+                found[-1][1][message["tool_call_id"]] = text_of(message["content"])
+        return found
+
     def failure(self, status: int, quote: str) -> dict[str, Any]:
         return {"error": {"message": quote, "type": TYPES.get(status, "server_error"), "param": None, "code": None}}
 
@@ -35,10 +44,10 @@ class OpenAIDialect(Dialect):
     def token(self, text: str) -> bytes:
         return _chunk({"content": text})
 
-    def tool_call(self, call_id: str, name: str, arguments: str) -> bytes:
+    def tool_call(self, place: int, call_id: str, name: str, arguments: str) -> bytes:
         half = len(arguments) // 2
-        first = {"index": 0, "id": call_id, "type": "function", "function": {"name": name, "arguments": ""}}
-        parts = [{"index": 0, "function": {"arguments": part}} for part in (arguments[:half], arguments[half:])]
+        first = {"index": place, "id": call_id, "type": "function", "function": {"name": name, "arguments": ""}}
+        parts = [{"index": place, "function": {"arguments": part}} for part in (arguments[:half], arguments[half:])]
         return b"".join(_chunk({"tool_calls": [piece]}) for piece in (first, *parts))
 
     def error(self, quote: str) -> bytes:

@@ -9,7 +9,7 @@ from email.utils import formatdate
 
 from tests.provider.behaviour import Behaviour
 from tests.provider.connection import Connection
-from tests.provider.dialect import BROKEN_ARGUMENTS, TOOL, Counts, Dialect
+from tests.provider.dialect import BROKEN_ARGUMENTS, CALCULATION, TOOL, Counts, Dialect
 
 REASONING = ("Let ", "me ", "think.")
 HTML = b"<!doctype html><title>A captive portal</title>"
@@ -28,6 +28,7 @@ class Request:
 
     number: int
     messages: list[dict[str, str]]
+    results: list[str]
 
 
 class Reply:
@@ -40,6 +41,7 @@ class Reply:
         self._behaviour = behaviour
         self._counts = Counts.of(request.messages, behaviour)
         self._quote = f"Rejected key sk-fake-canary and text: {request.messages[-1]['content']}"
+        self._results = request.results if "calc" in behaviour.flags else []
         self._headers = {dialect.request_id_header: f"req_{request.number}"}
 
     async def write(self) -> None:
@@ -72,18 +74,19 @@ class Reply:
             for text in REASONING:
                 await self._connection.send(self._dialect.reasoning(text))
         await self._say()
-        if call := self._tool_call():
-            await self._connection.send(self._dialect.tool_call(*call))
+        for place, call in enumerate(self._tool_calls()):
+            await self._connection.send(self._dialect.tool_call(place, *call))
         counts = None if "nousage" in flags else self._counts
         await self._send(self._dialect.ending(self._reason(), counts))
 
     async def _say(self) -> None:
         start = time.monotonic()
-        for number in range(1, self._behaviour.tokens + 1):
+        words = " ".join(self._results).split() or [f"w{number}" for number in range(1, self._behaviour.tokens + 1)]
+        for number, word in enumerate(words, 1):
             await self._fail_where_due()
             due = start + (number - 1) / self._behaviour.rate if self._behaviour.rate else 0
             await self._connection.pause(due - time.monotonic())
-            await self._send(self._dialect.token(f"w{number}" if number == 1 else f" w{number}"))
+            await self._send(self._dialect.token(word if number == 1 else f" {word}"))
             self.tokens = number
         await self._fail_where_due()
 
@@ -118,15 +121,17 @@ class Reply:
             await self._connection.send(bytes([byte]))
             await asyncio.sleep(0.001)
 
-    def _tool_call(self) -> tuple[str, str, str] | None:
+    def _tool_calls(self) -> list[tuple[str, str, str]]:
         call_id, name, _ = TOOL
         for flag, broken in BROKEN_ARGUMENTS.items():
             if flag in self._behaviour.flags:
-                return call_id, name, broken
-        return TOOL if "tool" in self._behaviour.flags else None
+                return [(call_id, name, broken)]
+        if "calc" in self._behaviour.flags and not self._results:
+            return CALCULATION
+        return [TOOL] if "tool" in self._behaviour.flags else []
 
     def _reason(self) -> str:
-        if self._behaviour.flags & {"tool", *BROKEN_ARGUMENTS}:
+        if self._tool_calls():
             return "tool_calls"
         ends = {"length": "length", "filter": "content_filter"}
         return next((reason for flag, reason in ends.items() if flag in self._behaviour.flags), "stop")

@@ -101,7 +101,11 @@ class FakeProvider:
         number, messages = next(self._numbers), dialect.messages(body)
         self._log_request(number, dialect, headers, body)
         behaviour = self._behaviour(body["model"], messages)
-        reply = Reply(connection, dialect, behaviour, Request(number, messages))
+        asked = dialect.asked(body)
+        if any(calls != results.keys() for calls, results in asked):
+            behaviour = Behaviour(status=400)  # as real ones do: every call must be answered
+        results = list(asked[-1][1].values()) if asked else []
+        reply = Reply(connection, dialect, behaviour, Request(number, messages, results))
         by = "server"
         try:
             await reply.write()
