@@ -139,7 +139,7 @@ class _Follower:
         if event.is_terminal:
             self._missing.discard(str(event.message_id))
         if verdict is Verdict.SEND:
-            yield event.at(self._honest(event.cursor))
+            yield event.at(None) if self._missing else event
         elif verdict is Verdict.GAP:
             yield from self._heal(str(event.message_id))
 

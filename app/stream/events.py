@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from pydantic_core import from_json
+
 CREATED = "message.created"
 PROCESSING = "message.processing"
 DELTA = "message.delta"
@@ -24,6 +26,9 @@ THREAD_SNAPSHOT = "thread.snapshot"
 THREAD_UPDATED = "thread.updated"
 
 TERMINAL = frozenset({COMPLETED, FAILED, CANCELLED})
+
+# Made once: json.dumps makes one for each call that is not plain ASCII, which takes longer than the encoding.
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 # The SSE id of an event that was made from the database and stands in no log.
 END_CURSOR = "end"
@@ -59,7 +64,7 @@ class Event:
 
 def decode(text: str, cursor: str | None = None) -> Event:
     """The event in `text`: a log entry at `cursor`, or a pub/sub message, whose first member is its cursor."""
-    members = json.loads(text)
+    members = from_json(text)  # several times as fast as json.loads, for every event of every reply
     if "cursor" in members:
         cursor = members.pop("cursor")
         text = "{" + text.partition(",")[2]
@@ -72,4 +77,4 @@ def _encode(event: Event) -> str:
     members: dict[str, Any] = {"type": event.type, "thread_id": event.thread_id}
     if event.message_id is not None:
         members |= {"message_id": event.message_id, "attempt": event.attempt}
-    return json.dumps(members | dict(event.fields), ensure_ascii=False, separators=(",", ":"))
+    return _ENCODER.encode(members | dict(event.fields))
