@@ -6,13 +6,14 @@ from hashlib import sha256
 from typing import TypeVar
 from uuid import UUID
 
-from flask import Response, request
+from flask import Response, g, request
 from pydantic import BaseModel
 
 from app.api.fields import Repeatable
 from app.chat.idempotency import Answer, Once
 from app.chat.objects import Sent
 from app.chat.paging import Page
+from app.chat.sending import Origin
 
 T = TypeVar("T", bound=BaseModel)
 
@@ -54,6 +55,11 @@ def listing(page: Page[T]) -> Response:
 def accepted(result: Sent) -> Answer:
     """202 for a message, with where to poll its reply."""
     return answer(result, 202, f"/api/messages/{result.reply.id}")
+
+
+def origin(user_id: UUID, header: Repeatable) -> Origin:
+    """The request as a use case is told of it whose answer is `accepted`."""
+    return Origin(g.get("request_id"), once(user_id, header), accepted)
 
 
 def once(user_id: UUID, header: Repeatable) -> Once | None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Response, g
+from flask import Response
 from pydantic import model_validator
 
-from app.api.answers import accepted, once, sent
+from app.api.answers import accepted, origin, sent
 from app.api.blueprint import group
 from app.api.fields import (
     Body,
@@ -46,8 +46,7 @@ class Regenerating(Body):
 def regenerate_message(header: Repeatable, path: MessagePath, body: Regenerating) -> Response:
     """Another reply to the same message, beside the one that is there; it becomes the active one."""
     user_id, given = door.who().user_id, body.model_dump(exclude_none=True)
-    asked: Any = {"request_id": g.get("request_id"), "once": once(user_id, header), "render": accepted}
-    return sent(accepted(branching.regenerate(user_id, path.message_id, given, **asked)))
+    return sent(accepted(branching.regenerate(user_id, path.message_id, given, origin(user_id, header))))
 
 
 @routes.post("/messages/<uuid:message_id>/continue", summary="Continue a reply", responses={202: Sent})
@@ -55,5 +54,4 @@ def regenerate_message(header: Repeatable, path: MessagePath, body: Regenerating
 def continue_message(header: Repeatable, path: MessagePath) -> Response:
     """A reply beside one that a limit has cut: it begins with that one's text and goes on."""
     user_id = door.who().user_id
-    asked: Any = {"request_id": g.get("request_id"), "once": once(user_id, header), "render": accepted}
-    return sent(accepted(branching.proceed(user_id, path.message_id, **asked)))
+    return sent(accepted(branching.proceed(user_id, path.message_id, origin(user_id, header))))

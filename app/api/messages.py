@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from flask import Response, current_app, g, request
 from pydantic import BaseModel, Field
 
-from app.api.answers import accepted, empty, listing, once, respond, sent
+from app.api.answers import accepted, empty, listing, once, origin, respond, sent
 from app.api.blueprint import EVENTS, group
 from app.api.fields import (
     Asked,
@@ -149,8 +149,7 @@ def edit_message(header: Repeatable, path: MessagePath, body: Spoken) -> Respons
     While nobody has begun to answer it, it is changed where it stands.
     """
     user_id = door.who().user_id
-    asked: Any = {"request_id": g.get("request_id"), "once": once(user_id, header), "render": accepted}
-    return sent(accepted(branching.edit(user_id, path.message_id, body.content, **asked)))
+    return sent(accepted(branching.edit(user_id, path.message_id, body.content, origin(user_id, header))))
 
 
 @routes.delete("/messages/<uuid:message_id>", summary="Take a message back", responses={204: None})

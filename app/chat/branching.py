@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, select, update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from app.chat import assembling, choosing, locking, pairing, sending
 from app.chat.errors import InvalidField, NotContinuable
-from app.chat.idempotency import Answer, Once
-from app.chat.objects import Sent
+from app.chat.objects import MessageObject, Sent
 from app.chat.pairing import Question, Wanted
+from app.chat.sending import Origin
 from app.clock import now
 from app.models import Job, Message, Status, Thread
 
-Render = Callable[[Sent], Answer]
+_NOBODY = Origin()
 
 # How a reply ends that a limit has cut.
 _CUT = frozenset({"length", "budget", "tool_limit"})
@@ -25,15 +26,7 @@ _CUT = frozenset({"length", "budget", "tool_limit"})
 _CONTINUES = "continues"
 
 
-def regenerate(
-    user_id: UUID,
-    message_id: UUID,
-    parameters: Mapping[str, Any],
-    *,
-    request_id: str | None = None,
-    once: Once | None = None,
-    render: Render | None = None,
-) -> Sent:
+def regenerate(user_id: UUID, message_id: UUID, parameters: Mapping[str, Any], origin: Origin = _NOBODY) -> Sent:
     """Another reply beside this one, which becomes the active one; `parameters` replace those of the old.
 
     Raises NotFound, InvalidField (message_id, model), Repeated or KeyReused.
@@ -43,19 +36,12 @@ def regenerate(
         thread, old = locking.message(session, user_id, message_id)
         if old.role != "assistant" or old.parent_id is None:
             raise InvalidField("message_id", "is no reply to a message; regenerate a reply")
-        return _sibling(session, thread, old, _wanted(session, thread, old, parameters, request_id=request_id))
+        return _sibling(session, thread, old, _wanted(session, thread, old, parameters, origin))
 
-    return sending.accept(store, once, render, lambda sent: [sent.reply])
+    return sending.accept(store, origin.once, origin.render, lambda sent: [sent.reply])
 
 
-def proceed(
-    user_id: UUID,
-    message_id: UUID,
-    *,
-    request_id: str | None = None,
-    once: Once | None = None,
-    render: Render | None = None,
-) -> Sent:
+def proceed(user_id: UUID, message_id: UUID, origin: Origin = _NOBODY) -> Sent:
     """A reply beside one that was cut by a limit: it begins with the old one's text and goes on from there.
 
     Raises NotFound, NotContinuable, InvalidField (model), Repeated or KeyReused.
@@ -65,22 +51,13 @@ def proceed(
         thread, old = locking.message(session, user_id, message_id)
         if old.role != "assistant" or old.parent_id is None or old.finish_reason not in _CUT:
             raise NotContinuable
-        given = {_CONTINUES: str(old.id)}
-        wanted = _wanted(session, thread, old, given, request_id=request_id, text=old.content)
-        return _sibling(session, thread, old, wanted)
+        wanted = _wanted(session, thread, old, {_CONTINUES: str(old.id)}, origin)
+        return _sibling(session, thread, old, replace(wanted, text=old.content))
 
-    return sending.accept(store, once, render, lambda sent: [sent.reply])
+    return sending.accept(store, origin.once, origin.render, lambda sent: [sent.reply])
 
 
-def edit(
-    user_id: UUID,
-    message_id: UUID,
-    content: str,
-    *,
-    request_id: str | None = None,
-    once: Once | None = None,
-    render: Render | None = None,
-) -> Sent:
+def edit(user_id: UUID, message_id: UUID, content: str, origin: Origin = _NOBODY) -> Sent:
     """The user's message with another `content`, in a branch of its own, with a new reply.
 
     One that nobody has begun to answer is changed where it stands. Raises NotFound, InvalidField (message_id, model),
@@ -91,40 +68,24 @@ def edit(
         thread, old = locking.message(session, user_id, message_id)
         if old.role != "user":
             raise InvalidField("message_id", "is not what a user wrote; edit a user's message, regenerate a reply")
-        listener = _unread(session, old.id)
-        if listener is not None:
-            return _rewrite(session, thread, old.id, content, listener)
-        replies = _replies(session, old.id)
-        if replies and all(map(_queued, replies)):
-            return _rewrite(session, thread, old.id, content, replies[-1].id)
+        reply_id = _unread(session, message_id) or _queued(session, message_id)
+        if reply_id is not None:
+            return _rewrite(session, thread, message_id, content, reply_id)
         session.refresh(old)  # it may have been read just now, which moves it
-        answered = session.get(Message, replies[-1].id) if replies else None
-        wanted = _wanted(session, thread, answered or old, {}, request_id=request_id)
-        return _beside(session, thread, old, content, wanted)
+        return _beside(session, thread, old, content, origin)
 
-    # Of a message that was changed where it stands readers are told again; its reply is not new.
-    return sending.accept(
-        store,
-        once,
-        render,
-        lambda sent: [sent.message] if sent.message.id == message_id else [sent.message, sent.reply],
-    )
+    def made(sent: Sent) -> list[MessageObject]:
+        """Of a message that was changed where it stands readers are told again; its reply is not new."""
+        return [sent.message] if sent.message.id == message_id else [sent.message, sent.reply]
+
+    return sending.accept(store, origin.once, origin.render, made)
 
 
-def _wanted(
-    session: Session,
-    thread: Thread,
-    old: Message,
-    given: Mapping[str, Any],
-    *,
-    request_id: str | None,
-    text: str = "",
-) -> Wanted:
+def _wanted(session: Session, thread: Thread, old: Message, given: Mapping[str, Any], origin: Origin) -> Wanted:
     """A reply as the old one was wanted, but for what is given. Raises InvalidField (model)."""
     kept = {name: value for name, value in old.parameters.items() if name != _CONTINUES}
-    parameters = kept | dict(given)
     model_id = choosing.model(session, thread.user_id, thread, given.get("model") or old.model_id)
-    return Wanted(model_id, parameters, request_id, text=text)
+    return Wanted(model_id, kept | dict(given), origin.request_id)
 
 
 def _sibling(session: Session, thread: Thread, old: Message, wanted: Wanted) -> Sent:
@@ -136,8 +97,11 @@ def _sibling(session: Session, thread: Thread, old: Message, wanted: Wanted) -> 
     return Sent(thread=assembling.thread_ending_in(row, reply), message=shown[old.parent_id], reply=reply)
 
 
-def _beside(session: Session, thread: Thread, old: Message, content: str, wanted: Wanted) -> Sent:
-    """A new message in the place of the old one."""
+def _beside(session: Session, thread: Thread, old: Message, content: str, origin: Origin) -> Sent:
+    """A new message in the place of the old one, to be answered as that was."""
+    replies = select(Message).where(Message.parent_id == old.id, Message.role == "assistant")
+    answered = session.scalars(replies.order_by(Message.id.desc())).first()
+    wanted = _wanted(session, thread, answered or old, {}, origin)
     question = Question(content, old.meta, old.attachments)
     message, reply = pairing.store(session, thread, old.parent_id, question, wanted)
     row = pairing.end_in(session, thread.id, reply.id)
@@ -155,21 +119,18 @@ def _rewrite(session: Session, thread: Thread, message_id: UUID, content: str, r
 
 def _unread(session: Session, message_id: UUID) -> UUID | None:
     """The reply that this message steers and has not read yet; the message is locked, so that it cannot be read now."""
-    steers = select(Message.steers_job_id).where(Message.id == message_id).with_for_update(key_share=True)
-    job_id = session.scalars(steers).one()
+    steers = select(Message.steers_job_id).where(Message.id == message_id, Message.steers_job_id.is_not(None))
+    job_id = session.scalars(steers.with_for_update(key_share=True)).one_or_none()
     if job_id is None:
         return None
     return session.scalars(select(Message.id).where(Message.job_id == job_id)).one_or_none()
 
 
-def _replies(session: Session, message_id: UUID) -> list[Row[Any]]:
-    """The replies to a message with their jobs' states, locked: a claim waits, or was quicker and shows."""
+def _queued(session: Session, message_id: UUID) -> UUID | None:
+    """The newest reply to a message, if none was begun; their jobs are locked: a claim waits, or was quicker."""
     columns = (Message.id, Job.status, Job.attempt, Job.cancel_requested_at)
     jobs = select(*columns).join(Job, Job.id == Message.job_id).where(Message.parent_id == message_id)
-    locked = jobs.order_by(Job.id).with_for_update(of=Job, key_share=True)
-    return list(session.execute(locked))
-
-
-def _queued(reply: Row[Any]) -> bool:
-    waits = reply.status in {Status.PENDING, Status.WAITING}
-    return waits and reply.attempt == 0 and reply.cancel_requested_at is None
+    replies = session.execute(jobs.order_by(Job.id).with_for_update(of=Job, key_share=True)).all()
+    waiting = {Status.PENDING, Status.WAITING}
+    begun = any(row.attempt or row.status not in waiting or row.cancel_requested_at is not None for row in replies)
+    return replies[-1].id if replies and not begun else None

@@ -23,7 +23,7 @@ from app.ids import new_id
 from app.models import Thread
 from app.models.columns import attributes, table
 
-__all__ = ["PROCESS_MESSAGE", "Draft", "accept", "enqueue_steered", "send_message", "take_steers"]
+__all__ = ["PROCESS_MESSAGE", "Draft", "Origin", "accept", "enqueue_steered", "send_message", "take_steers"]
 
 _TITLE_CHARS = 80
 
@@ -52,6 +52,15 @@ class Draft:
     metadata: dict[str, Any] = field(default_factory=dict)
     busy: Busy = "enqueue"
     after_seconds: float = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The request behind a use case: its id, for the logs, its Idempotency-Key, and how to make the answer to keep."""
+
+    request_id: str | None = None
+    once: Once | None = None
+    render: Callable[[Sent], Answer] | None = None
 
 
 def send_message(

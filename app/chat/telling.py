@@ -35,13 +35,13 @@ def accepted(messages: Iterable[MessageObject]) -> None:
 
 
 def enqueued(job_ids: Sequence[UUID]) -> None:
-    """Tell of the replies of these new jobs, and wake workers for those that can begin."""
+    """Tell of messages that are ordinary ones now, with the replies of these new jobs, and wake workers for those."""
     if not job_ids:
         return
     with reading() as session:
-        ids = session.scalars(select(Message.id).where(Message.job_id.in_(job_ids)).order_by(Message.id)).all()
-        found = assembling.messages(session, ids)
-    accepted(found[id_] for id_ in ids)
+        pairs = session.execute(select(Message.id, Message.parent_id).where(Message.job_id.in_(job_ids))).all()
+        found = assembling.messages(session, [id_ for pair in pairs for id_ in pair if id_ is not None])
+    accepted(found[id_] for id_ in sorted(found))
 
 
 def freed(job_ids: Sequence[UUID]) -> None:

@@ -59,7 +59,6 @@ class Sight:
             self._ended[message_id] = last_event(message, cursor)
         return self._ended[message_id]
 
-
     def pause_event(self, message_id: str) -> Event | None:
         """The event of a reply that waits or asks, made from the database once for all readers."""
         if message_id not in self._paused:

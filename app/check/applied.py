@@ -20,8 +20,9 @@ _ASIDE = -1
 class Applied:
     """`text` is None while it is not known, because the client came in the middle; `written_by` is its attempt.
 
-    `peaks` are the texts that something took back, each with its attempt. Connections are numbered: on a later one may
-    come again what came on an earlier one. `heals_itself`: gaps are the client's own affair, as on a raw channel.
+    `peaks` are the texts that something took back, each with its attempt; `begun` those that attempts began with, where
+    a reset said so. Connections are numbered: on a later one may come again what came on an earlier one.
+    `heals_itself`: gaps are the client's own affair, as on a raw channel. `parent_id` is known once it has ended.
     """
 
     heals_itself: bool = False
@@ -32,8 +33,11 @@ class Applied:
     ended_at: str | None = None
     has_gap: bool = False
     peaks: list[tuple[int, str]] = field(default_factory=list)
+    begun: dict[int, str] = field(default_factory=dict)
+    parent_id: str | None = None
     _connection: int = 0
     _unjoined: list[Event] = field(default_factory=list)
+    _fresh: bool = False
 
     def apply(self, event: Event, connection: int = 0) -> list[Problem]:
         """Take one event of this reply; returns what is wrong with it."""
@@ -44,6 +48,9 @@ class Applied:
             return [] if again else [(Invariant.G3, f"attempt {event.attempt} after attempt {self.attempt}")]
         begins = event.type == events.PROCESSING and event.attempt > self.attempt
         self.attempt, self._connection = event.attempt, connection
+        if event.type == events.PROCESSING and self._fresh:
+            self.begun.setdefault(event.attempt, self.text or "")
+        self._fresh = event.type == events.RESET
         if not self.text and (begins or (event.type == events.CREATED and event.attempt == 0)):
             self.text, self.written_by = "", event.attempt
         return list(self._taken(event))
@@ -83,6 +90,7 @@ class Applied:
             yield Invariant.G2, f"{event.type} carries a message that is {event.fields['message'].get('status')}"
         else:
             self.end(ending, event.cursor, self._connection)
+            self.parent_id = event.fields["message"].get("parent_id")
 
     def _reset(self, event: Event) -> Iterator[Problem]:
         text = event.fields["text"]

@@ -21,6 +21,8 @@ from app.check import (
     secrets,
     testimony,
     thread_logs,
+    tool_rules,
+    tool_runs,
 )
 from app.check.applied import Applied
 from app.check.database import Moment
@@ -40,6 +42,7 @@ class Evidence:
 
     transcripts: Path | None = None
     provider: tuple[Path, ...] = ()
+    tools: tuple[Path, ...] = ()
     logs: Path | None = None
     resources: Path | None = None
     canaries: tuple[str, ...] = ()
@@ -72,7 +75,6 @@ class _Check:
         """Each kind of evidence in turn."""
         ledger = self._ledger
         ledger.not_applicable(Invariant.G6, "no credits yet")
-        ledger.not_applicable(Invariant.G7, "no tools yet")
         ledger.note(Invariant.G10, "no shares yet")
         ledger.note(Invariant.G11, database.workers())
         row_checks.expect(ledger)
@@ -83,6 +85,8 @@ class _Check:
             testimony.check(ledger, self._witnesses)
             posts.check(ledger, self._witnesses)
         row_checks.check(ledger, self._moment(), self._progress)
+        tool_rules.check(ledger, self._moment(), self._progress)
+        self._read_tools()
         self._read_provider()
         self._read_resources()
         self._look_for_secrets()
@@ -114,6 +118,12 @@ class _Check:
         calls = provider_calls.read(self._evidence.provider)
         retries = self._settings.provider_retries
         provider_calls.check(self._ledger, self._moment(), calls, retries, self._progress)
+
+    def _read_tools(self) -> None:
+        if not self._evidence.tools:
+            self._ledger.missing("--tools", Invariant.G7)
+        else:
+            tool_runs.check(self._ledger, self._moment(), tool_runs.read(self._evidence.tools))
 
     def _read_resources(self) -> None:
         if self._evidence.resources is None:

@@ -27,35 +27,70 @@ Rows = dict[str, Stored]
 
 def check(ledger: Ledger, witnesses: Witnesses) -> None:
     """G1: what was accepted is there, once. G8: cancels were noted. G9: messages keep their order."""
+    gone = witnesses.withdrawn()
     ids = {id_ for _, post in witnesses.posts() for id_ in (post.message_id, post.reply_id) if id_ is not None}
-    rows = stored.load(ids | {cancel.message_id for _, cancel in witnesses.cancels()})
+    ids |= {cancel.message_id for _, cancel in witnesses.cancels()}
+    rows = stored.load(ids | {said.message_id for _, said in witnesses.withdrawals()})
     for spoken, post in witnesses.posts():
         if post.accepted:
             ledger.examined(Invariant.G1, "accepted posts")
-            for what in _wrong(rows, post):
+            for what in _wrong(rows, post, gone):
                 ledger.violated(Invariant.G1, str(post.reply_id), f"{what} ({spoken.line.place})")
     _keys(ledger, witnesses)
     _once(ledger, witnesses)
     _order(ledger, witnesses, rows)
+    for spoken, said in witnesses.withdrawals():
+        if said.accepted and said.message_id in rows:
+            ledger.violated(Invariant.G1, said.message_id, f"was taken back, but is stored ({spoken.line.place})")
     for spoken, cancel in witnesses.cancels():
         _cancel(ledger, rows, spoken, cancel)
 
 
-def _wrong(rows: Rows, post: Posted) -> Iterator[str]:
+def _wrong(rows: Rows, post: Posted, gone: set[str]) -> Iterator[str]:
     message, reply = rows.get(str(post.message_id)), rows.get(str(post.reply_id))
-    if message is None:
+    if message is None and post.message_id not in gone:
         yield f"was accepted, but its message {post.message_id} is not stored"
-    elif post.content is not None and message.content != _cleaned(post.content):
+    if message is not None and post.content is not None and not _says(message, post.content):
         yield "was accepted, but other words are stored"
-    if reply is None:
+    if reply is None and post.reply_id not in gone:
         yield "was accepted, but is not stored"
-        return
+    if reply is not None:
+        yield from _misplaced(message, reply, post)
+
+
+def _says(message: Stored, content: str) -> bool:
+    """Whether it has these words; whoever posted them may have changed them since."""
+    return message.content == _cleaned(content) or message.updated_at > message.created_at
+
+
+def _misplaced(message: Stored | None, reply: Stored, post: Posted) -> Iterator[str]:
     if reply.job_id is None:
         yield "was accepted, but has no job"
-    if str(reply.parent_id) != post.message_id:
+    if message is not None and post.steers:
+        if not _is_heard(message, reply):
+            yield f"was to be steered by {message.id}, which nobody has read or will answer"
+    elif message is not None and not _answers(reply, message):
         yield f"was accepted, but follows {reply.parent_id} instead of {post.message_id}"
     if post.thread_id is not None and str(reply.thread_id) != post.thread_id:
         yield f"was accepted, but stands in thread {reply.thread_id} instead of {post.thread_id}"
+
+
+def _answers(reply: Stored, message: Stored) -> bool:
+    """Whether only messages that have steered the reply since stand between it and the message."""
+    above = reply.parent_id
+    while above is not None and above != message.id:
+        row = stored.load([str(above)]).get(str(above))
+        above = row.parent_id if row is not None and row.role == "user" else None
+    return above == message.id
+
+
+def _is_heard(message: Stored, reply: Stored) -> bool:
+    """Whether a message that steers has been read, will be, has become one like others, or left with a rollback."""
+    if message.parent_id == reply.id and (reply.cancel_requested_at or message.steers_job_id == reply.job_id):
+        return True
+    with reading() as session:
+        below = session.scalars(select(Message.id).where(Message.parent_id == message.id).limit(1)).first()
+    return below is not None
 
 
 def _keys(ledger: Ledger, witnesses: Witnesses) -> None:
@@ -107,6 +142,8 @@ def _order(ledger: Ledger, witnesses: Witnesses, rows: Rows) -> None:
     for spoken, post in witnesses.posts():
         if not post.accepted or post.thread_id is None or post.message_id is None or post.reply_id is None:
             continue
+        if post.steers or post.reply_id not in rows:
+            continue  # what steers has no place of its own, what was taken back has none any more
         place = (spoken.line.place.partition(":")[0], post.thread_id)
         earlier = before.get(place)
         if earlier == post.reply_id:
@@ -114,7 +151,8 @@ def _order(ledger: Ledger, witnesses: Witnesses, rows: Rows) -> None:
         before[place] = post.reply_id
         if earlier is not None:
             ledger.examined(Invariant.G9, "posts in order")
-            if post.message_id in rows and not _follows(post.message_id, earlier):
+            rolled_back = rows[earlier].cancel_requested_at is not None
+            if post.message_id in rows and not rolled_back and not _follows(post.message_id, earlier):
                 ledger.violated(Invariant.G9, post.message_id, f"does not follow {earlier} ({spoken.line.place})")
 
 

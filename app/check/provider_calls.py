@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, select
-from sqlalchemy.orm import aliased
+from sqlalchemy import select
+from sqlalchemy.orm import Session, aliased
 
 from app.check import json_lines
 from app.check.database import Moment
 from app.check.errors import Unusable
-from app.check.rows import Progress
+from app.check.rows import Claimed, Progress, Stepped, attempts_of, steps_of
 from app.check.verdict import Invariant, Ledger
 from app.database import reading
 from app.jobs.lifecycle import CRASHED
-from app.models import Attempt, Job, Message
+from app.models import Job, Message
 
 _PAGE = 500
 _CUT_SECONDS = 5.0
 _NEVER = datetime.min.replace(tzinfo=UTC)
+
+Key = tuple[str, str]
 
 
 @dataclass(slots=True)
@@ -38,26 +40,45 @@ class Call:
 
 @dataclass(slots=True)
 class Calls:
-    """Every call, by the model and the last words it was asked with: that is all a provider knows of a reply."""
+    """Every call with its model and what users had said, the newest first: all that a provider knows of a reply."""
 
-    by_question: defaultdict[tuple[str, str], list[Call]] = field(default_factory=lambda: defaultdict(list))
+    asked: list[tuple[Call, str, tuple[str, ...]]] = field(default_factory=list)
     ends_at: datetime = _NEVER
+
+    def by_question(self, known: Container[Key]) -> dict[Key, list[Call]]:
+        """The calls of each question. After the question itself there may be words that nobody has posted."""
+        found: defaultdict[Key, list[Call]] = defaultdict(list)
+        for call, model, said in self.asked:
+            keys = [(model, words) for words in said]
+            found[next((key for key in keys if key in known), keys[0] if keys else (model, ""))].append(call)
+        return found
 
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """A reply as its provider could know it."""
+    """A reply as its provider could know it: `questions` are what it answers, with what has steered it."""
 
     reply_id: UUID
     model_id: str | None
-    question: str
-    attempt: int
+    questions: tuple[str, ...]
     cancel_requested_at: datetime | None
-    outcome: str | None
+    attempts: tuple[Claimed, ...]
+    steps: tuple[Stepped, ...]
 
     @property
-    def key(self) -> tuple[str, str]:
-        return (self.model_id or "").partition("/")[2], self.question
+    def keys(self) -> set[Key]:
+        model = (self.model_id or "").partition("/")[2]
+        return {(model, question) for question in self.questions}
+
+    @property
+    def outcome(self) -> str | None:
+        return self.attempts[-1].outcome if self.attempts else None
+
+    @property
+    def most_calls(self) -> int:
+        """Without retries: one for each step, and one for each attempt that was not the last and may have lost one."""
+        taken = Counter(step.attempt for step in self.steps)
+        return sum(max(1, taken[each.number] + (each.outcome != "completed")) for each in self.attempts)
 
 
 def read(paths: Sequence[Path]) -> Calls:
@@ -75,23 +96,24 @@ def read(paths: Sequence[Path]) -> Calls:
 
 def check(ledger: Ledger, at: Moment, calls: Calls, retries: int, progress: Progress) -> None:
     """G3: no more calls than attempts and their retries allow. G8: a cancel ends them and lets none begin."""
-    ledger.examined(Invariant.G3, "provider calls", sum(len(found) for found in calls.by_question.values()))
-    groups: defaultdict[tuple[str, str], list[_Asked]] = defaultdict(list)
+    ledger.examined(Invariant.G3, "provider calls", len(calls.asked))
+    groups: defaultdict[Key, list[_Asked]] = defaultdict(list)
     for number, asked in enumerate(_replies(), 1):
-        if asked.key in calls.by_question:
-            groups[asked.key].append(asked)
+        for key in asked.keys:
+            groups[key].append(asked)
         progress("replies of providers", number, number)
-    for key, replies in groups.items():
-        found = calls.by_question[key]
+    for key, found in calls.by_question(groups).items():
+        replies = groups.get(key, [])
+        if not replies:
+            ledger.note(Invariant.G3, f"{len(found)} calls for {key[0]} belong to no stored reply")
+            continue
         _count(ledger, found, replies, retries)
         if len(replies) == 1:  # else whose call is whose cannot be told
             _cancel(ledger, at, calls, found, replies[0])
-    for key in calls.by_question.keys() - groups.keys():
-        ledger.note(Invariant.G3, f"{len(calls.by_question[key])} calls for {key[0]} belong to no stored reply")
 
 
 def _count(ledger: Ledger, found: Sequence[Call], replies: Sequence[_Asked], retries: int) -> None:
-    most = sum(asked.attempt for asked in replies) * (retries + 1)
+    most = sum(asked.most_calls for asked in replies) * (retries + 1)
     if len(found) > most:
         what = f"its provider was called {len(found)} times, its attempts allow {most}"
         ledger.violated(Invariant.G3, str(replies[0].reply_id), what)
@@ -124,7 +146,8 @@ def _take(calls: Calls, begun: dict[int, Call], place: str, line: Mapping[str, A
     number = int(line["call"])
     if line["event"] == "request":
         begun[number] = Call(place, time)
-        calls.by_question[str(line["model"]), str(line["messages"][-1]["content"])].append(begun[number])
+        said = tuple(str(each["content"]) for each in reversed(line["messages"]) if each["role"] == "user")
+        calls.asked.append((begun[number], str(line["model"]), said))
     elif line["event"] == "closed":
         begun[number].closed_at = time
     else:
@@ -133,18 +156,35 @@ def _take(calls: Calls, begun: dict[int, Call], place: str, line: Mapping[str, A
 
 def _replies() -> Iterator[_Asked]:
     """Every reply with the words it answers."""
-    question, after = aliased(Message), UUID(int=0)
-    columns = (Message.id, Message.model_id, question.content, Job.attempt, Job.cancel_requested_at, Attempt.outcome)
-    statement = (
-        select(*columns)
-        .join(question, question.id == Message.parent_id)
-        .join(Job, Job.id == Message.job_id)
-        .outerjoin(Attempt, and_(Attempt.job_id == Job.id, Attempt.number == Job.attempt))
-    )
+    after = UUID(int=0)
+    statement = select(Message.id, Message.model_id, Message.job_id, Job.cancel_requested_at)
+    statement = statement.join(Job, Job.id == Message.job_id).order_by(Message.id).limit(_PAGE)
     while True:
         with reading() as session:
-            page = session.execute(statement.where(Message.id > after).order_by(Message.id).limit(_PAGE)).all()
+            page = session.execute(statement.where(Message.id > after)).all()
+            jobs = [row.job_id for row in page]
+            questions = _questions(session, [row.id for row in page])
+            attempts, steps = attempts_of(session, jobs), steps_of(session, jobs)
         if not page:
             return
-        after = page[-1][0]
-        yield from (_Asked(*row) for row in page)
+        after = page[-1].id
+        for row in page:
+            rest = (row.cancel_requested_at, attempts[row.job_id], steps[row.job_id])
+            yield _Asked(row.id, row.model_id, questions[row.id], *rest)
+
+
+def _questions(session: Session, reply_ids: Sequence[UUID]) -> Mapping[UUID, tuple[str, ...]]:
+    """The messages of users right above each reply."""
+    parent, higher = aliased(Message), aliased(Message)
+    up = (
+        select(Message.id.label("reply_id"), parent.content, parent.parent_id, parent.role)
+        .join(parent, parent.id == Message.parent_id)
+        .where(Message.id.in_(reply_ids))
+        .cte("up", recursive=True)
+    )
+    above = select(up.c.reply_id, higher.content, higher.parent_id, higher.role)
+    up = up.union_all(above.join(higher, higher.id == up.c.parent_id).where(up.c.role == "user"))
+    found: defaultdict[UUID, tuple[str, ...]] = defaultdict(tuple)
+    for row in session.execute(select(up.c.reply_id, up.c.content).where(up.c.role == "user")):
+        found[row.reply_id] += (row.content,)
+    return found

@@ -10,7 +10,7 @@ from typing import Any
 from app.check import transcripts
 from app.check.applied import Applied
 from app.check.stored import Ending
-from app.check.transcripts import Cancelled, End, Line, Note, Opened, Polled, Posted
+from app.check.transcripts import Cancelled, End, Line, Note, Opened, Polled, Posted, Withdrawn
 from app.check.verdict import Invariant, Ledger
 from app.check.witnesses import Sighting, Spoken, Witnesses
 from app.stream import events
@@ -59,7 +59,7 @@ class _Reader:
                 self._event(line.said, line.place)
             case Polled():
                 self._poll(line.said.message, line.place)
-            case Posted() | Cancelled():
+            case Posted() | Cancelled() | Withdrawn():
                 self._witnesses.spoken.append(Spoken(line, self._opened.user_id, line.said))
             case Note():
                 self._noted(line.said.text)
@@ -84,6 +84,8 @@ class _Reader:
             return
         for invariant, what in self._reply(event.message_id).apply(event, self._connection):
             self._wrong(invariant, event.message_id, what, place)
+        if event.type == events.CANCELLED and not event.attempt:
+            self._witnesses.saw_unbegun(event.message_id, event.fields["message"].get("parent_id"))
         if "message" in event.fields:
             self._object(event.fields["message"], place)
 

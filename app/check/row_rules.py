@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
 
+from app.check import pause_rules
 from app.check.database import Moment
 from app.check.rows import Row
 from app.check.verdict import Invariant
@@ -16,8 +17,12 @@ _END_SECONDS = 60.0
 _RECOVER_SECONDS = 15.0
 _CANCEL_SECONDS = 15.0
 _HEED_SECONDS = 5.0
+# How often a wake-up has been sent by then.
+_WAKE_UPS = 5
 # PostgreSQL dates a statement before it waits for a row's lock: of two, the later one may say it was earlier.
 _LOCK_SECONDS = 1.0
+
+_PAUSES = frozenset({Status.WAITING, Status.REQUIRES_ACTION})
 
 Rule = Callable[[Row, Moment], Iterator[str]]
 
@@ -30,6 +35,12 @@ def _in_time(row: Row, at: Moment) -> Iterator[str]:
         ("has not ended, its deadline is over", row.deadline_at, _END_SECONDS, held or asleep),
         ("waits and is not woken, its time has come", row.wake_at, _END_SECONDS, row.status is Status.WAITING),
         ("is pending and nobody sends its wake-up, which was due", row.next_publish_at, _END_SECONDS, asleep),
+        (
+            "asks for something that nobody gave in time, and has not ended",
+            row.action_expires_at,
+            _END_SECONDS,
+            row.status is Status.REQUIRES_ACTION,
+        ),
         ("is held by a worker whose lease has lapsed", row.lease_expires_at, _RECOVER_SECONDS, held),
     )
     for what, since, seconds, applies in cases:
@@ -42,6 +53,10 @@ def _claimed(row: Row, at: Moment) -> Iterator[str]:
     """A reply that is ready while workers have room; asked only where it is known that no fault lasts."""
     if row.status is not Status.PENDING or row.blocked or row.crashes or at.faults_ended is None or not at.has_room:
         return  # one that has crashed may wait for a process of its own
+    if row.attempts and row.attempts[-1].outcome in _PAUSES:
+        return  # nobody knows since when it waits no longer
+    if not row.attempts and (row.publishes or 0) < _WAKE_UPS:
+        return  # it may have been accepted for later, and that is now
     ends = [row.after_finished_at, *(attempt.ended_at for attempt in row.attempts)]
     ready = max(row.created_at, *(moment for moment in ends if moment is not None), row.created_at)
     late = at.late(ready, _END_SECONDS)
@@ -83,6 +98,7 @@ def _active_whole(row: Row, _: Moment) -> Iterator[str]:
         "has its content already": not row.is_empty,
         "names a lease": row.lease_id is not None and row.status is not Status.PROCESSING,
         "has no wake_at": row.wake_at is None and row.status is Status.WAITING,
+        "has a wake_at": row.wake_at is not None and row.status is not Status.WAITING,
     }
     if row.status is not None and not row.ended:
         yield from (f"is {row.status} but {what}" for what, is_so in wrong.items() if is_so)
@@ -110,6 +126,9 @@ def _counted(row: Row, _: Moment) -> Iterator[str]:
     crashed = sum(attempt.outcome == CRASHED for attempt in row.attempts)
     if crashed != row.crashes:
         yield f"counts {row.crashes} crashes, but {crashed} of its attempts crashed"
+    waited = sum(attempt.outcome == Status.WAITING for attempt in row.attempts)
+    if (row.waits or 0) > waited:
+        yield f"counts {row.waits} waits for its provider, but {waited} of its attempts waited for anything"
     if row.status is Status.COMPLETED and row.attempts and row.attempts[-1].outcome != Status.COMPLETED:
         yield f"is completed, but its last attempt {row.attempts[-1].outcome}"
 
@@ -120,11 +139,22 @@ def _one_after_another(row: Row, _: Moment) -> Iterator[str]:
     for one, next_ in pairwise(row.attempts):
         if one.ended_at is None or next_.started_at < one.ended_at:
             yield f"attempt {next_.number} began before attempt {one.number} had ended"
-    for number, completed_at in row.steps:
-        if number not in starts:
-            yield f"has a step of attempt {number}, which it never had"
-        elif completed_at > starts.get(number + 1, completed_at):
-            yield f"a step of attempt {number} was stored after attempt {number + 1} was claimed"
+    for step in row.steps:
+        if step.attempt not in starts:
+            yield f"has a step of attempt {step.attempt}, which it never had"
+        elif step.completed_at > starts.get(step.attempt + 1, step.completed_at):
+            yield f"a step of attempt {step.attempt} was stored after attempt {step.attempt + 1} was claimed"
+
+
+def _step_by_step(row: Row, _: Moment) -> Iterator[str]:
+    """What is committed stays, and a later attempt goes on after it."""
+    numbers = [step.number for step in row.steps]
+    if numbers != list(range(1, len(numbers) + 1)):
+        yield f"its steps are {numbers}"
+    if any(later.attempt < one.attempt for one, later in pairwise(row.steps)):
+        yield f"its steps were written by attempts {[step.attempt for step in row.steps]}"
+    if row.keeps_settled is False:
+        yield "its text does not begin with that of its committed steps"
 
 
 def _cancelled(row: Row, at: Moment) -> Iterator[str]:
@@ -165,7 +195,8 @@ def _turns(row: Row, _: Moment) -> Iterator[str]:
 
 
 def _order(row: Row, _: Moment) -> Iterator[str]:
-    if row.parent_created_at is not None and row.created_at < row.parent_created_at:
+    """One that was moved below a younger message, as what steers a reply is, says so by its last change."""
+    if row.parent_created_at is not None and max(row.created_at, row.updated_at) < row.parent_created_at:
         yield "is older than the message it follows"
 
 
@@ -182,13 +213,13 @@ def _own(row: Row, _: Moment) -> Iterator[str]:
 
 # What only says something about replies, and what about every message.
 OF_REPLIES: Mapping[Invariant, Sequence[Rule]] = {
-    Invariant.G1: (_in_time, _claimed, _announced, _ended_whole, _active_whole, _counted),
-    Invariant.G3: (_one_after_another,),
+    Invariant.G1: (_in_time, _claimed, _announced, _ended_whole, _active_whole, _counted, pause_rules.asked),
+    Invariant.G3: (_one_after_another, _step_by_step),
     Invariant.G8: (_cancelled, _unasked),
     Invariant.G9: (_turns,),
 }
 OF_MESSAGES: Mapping[Invariant, Sequence[Rule]] = {
-    Invariant.G1: (_has_job,),
+    Invariant.G1: (_has_job, pause_rules.steering),
     Invariant.G9: (_order,),
     Invariant.G10: (_own,),
 }

@@ -31,11 +31,22 @@ class Claimed:
 
 
 @dataclass(frozen=True, slots=True)
+class Stepped:
+    """One row of `steps`; `length` is that of what the model wrote in it."""
+
+    number: int
+    attempt: int
+    completed_at: datetime
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
     """A message with what stands beside it: its thread, parent and job, and the job whose reply it comes after.
 
-    `before_…` is the reply that its parent answers to, `after_…` the job that its own job waits for; that job is
-    over once it has ended and so has, where it never began, the one that it waited for itself.
+    `before_…` is the nearest reply above it, `after_…` the job that its own job waits for; that job is over once it has
+    ended and so has, where it never began, the one that it waited for itself. `keeps_settled`: its text begins with
+    that of its committed steps. `steers_job_id` is the job of a reply that shall read it.
     """
 
     id: UUID
@@ -44,12 +55,17 @@ class Row:
     user_id: UUID
     owner_id: UUID
     created_at: datetime
+    updated_at: datetime
     completed_at: datetime | None
+    steers_job_id: UUID | None
+    required_action: Mapping[str, Any] | None
     finish_reason: str | None
     has_error: bool
     is_empty: bool
     parent_thread_id: UUID | None
     parent_created_at: datetime | None
+    parent_job_id: UUID | None
+    parent_job_finished_at: datetime | None
     before_id: UUID | None
     before_finished_at: datetime | None
     job_id: UUID | None
@@ -61,6 +77,11 @@ class Row:
     lease_id: UUID | None
     lease_expires_at: datetime | None
     has_checkpoint: bool | None
+    keeps_settled: bool | None
+    steers: int | None
+    action_id: UUID | None
+    action_expires_at: datetime | None
+    publishes: int | None
     next_publish_at: datetime | None
     started_at: datetime | None
     wake_at: datetime | None
@@ -72,7 +93,7 @@ class Row:
     after_thread_id: UUID | None
     after_finished_at: datetime | None
     attempts: tuple[Claimed, ...] = ()
-    steps: tuple[tuple[int, datetime], ...] = ()
+    steps: tuple[Stepped, ...] = ()
 
     @property
     def ended(self) -> bool:
@@ -112,24 +133,29 @@ def _page(after: UUID) -> list[Row]:
     with reading() as session:
         found = [dict(row._mapping) for row in session.execute(_statement(after))]
         job_ids = [row["job_id"] for row in found if row["job_id"] is not None]
-        attempts, steps = _attempts(session, job_ids), _steps(session, job_ids)
+        attempts, steps = attempts_of(session, job_ids), steps_of(session, job_ids)
     return [Row(**row, attempts=attempts[row["job_id"]], steps=steps[row["job_id"]]) for row in found]
 
 
 def _statement(after: UUID) -> Select[*tuple[Any, ...]]:
-    parent, before, before_job, waits_for = aliased(Message), aliased(Message), aliased(Job), aliased(Job)
+    parent, parent_job, before_job, waits_for = aliased(Message), aliased(Job), aliased(Job), aliased(Job)
     columns = [
         *(Message.id, Message.role, Message.thread_id, Message.user_id, Thread.user_id.label("owner_id")),
-        *(Message.created_at, Message.completed_at, Message.finish_reason),
+        *(Message.created_at, Message.updated_at, Message.completed_at, Message.finish_reason),
+        *(Message.steers_job_id, Message.required_action),
         Message.error.is_not(null()).label("has_error"),
         (Message.content == "").label("is_empty"),
         parent.thread_id.label("parent_thread_id"),
         parent.created_at.label("parent_created_at"),
+        parent_job.id.label("parent_job_id"),
+        parent_job.finished_at.label("parent_job_finished_at"),
         before_job.id.label("before_id"),
         before_job.finished_at.label("before_finished_at"),
         *(Job.id.label("job_id"), Job.thread_id.label("job_thread_id"), Job.status, Job.attempt, Job.crashes),
         *(Job.waits, Job.lease_id, WorkerLease.expires_at.label("lease_expires_at")),
         (Job.checkpoint != "").label("has_checkpoint"),
+        _keeps_settled().label("keeps_settled"),
+        *(Job.steers, Job.action_id, Job.action_expires_at, Job.publishes),
         *(Job.next_publish_at, Job.started_at, Job.wake_at, Job.deadline_at, Job.cancel_requested_at),
         *(Job.finished_at, Job.announced_at, Job.after_id),
         waits_for.thread_id.label("after_thread_id"),
@@ -142,12 +168,32 @@ def _statement(after: UUID) -> Select[*tuple[Any, ...]]:
         .outerjoin(WorkerLease, WorkerLease.id == Job.lease_id)
         .outerjoin(waits_for, waits_for.id == Job.after_id)
         .outerjoin(parent, parent.id == Message.parent_id)
-        .outerjoin(before, before.id == parent.parent_id)
-        .outerjoin(before_job, before_job.id == before.job_id)
+        .outerjoin(parent_job, parent_job.id == parent.job_id)
+        .outerjoin(before_job, before_job.id == _above())
         .where(Message.id > after)
         .order_by(Message.id)
         .limit(_PAGE)
     )
+
+
+def _keeps_settled() -> ColumnElement[bool]:
+    """Null where there is no job."""
+    whole = case((Job.status.in_(TERMINAL), Message.content), else_=Job.checkpoint)
+    return func.substr(whole, 1, func.length(Job.settled)) == Job.settled
+
+
+def _above() -> ColumnElement[UUID | None]:
+    """The job of the nearest message above that no user wrote: users may have written several in a row."""
+    nearest, farther = aliased(Message), aliased(Message)
+    up = (
+        select(nearest.parent_id, nearest.role, nearest.job_id)
+        .where(nearest.id == Message.parent_id)
+        .correlate(Message)
+        .cte("up", recursive=True, nesting=True)
+    )
+    above = select(farther.parent_id, farther.role, farther.job_id)
+    up = up.union_all(above.where(farther.id == up.c.parent_id, up.c.role == "user"))
+    return select(up.c.job_id).where(up.c.role != "user").scalar_subquery()
 
 
 def _over(job: type[Job]) -> ColumnElement[datetime | None]:
@@ -168,7 +214,8 @@ def _over(job: type[Job]) -> ColumnElement[datetime | None]:
     return select(case((all_ended, func.max(chain.c.finished_at)))).scalar_subquery()
 
 
-def _attempts(session: Session, job_ids: Sequence[UUID]) -> Mapping[UUID | None, tuple[Claimed, ...]]:
+def attempts_of(session: Session, job_ids: Sequence[UUID]) -> Mapping[UUID | None, tuple[Claimed, ...]]:
+    """The claims of each job, in order."""
     columns = (Attempt.job_id, Attempt.number, Attempt.started_at, Attempt.ended_at, Attempt.outcome)
     statement = select(*columns).where(Attempt.job_id.in_(job_ids)).order_by(Attempt.job_id, Attempt.number)
     found: defaultdict[UUID | None, tuple[Claimed, ...]] = defaultdict(tuple)
@@ -177,9 +224,10 @@ def _attempts(session: Session, job_ids: Sequence[UUID]) -> Mapping[UUID | None,
     return found
 
 
-def _steps(session: Session, job_ids: Sequence[UUID]) -> Mapping[UUID | None, tuple[tuple[int, datetime], ...]]:
-    statement = select(Step.job_id, Step.attempt, Step.completed_at).where(Step.job_id.in_(job_ids))
-    found: defaultdict[UUID | None, tuple[tuple[int, datetime], ...]] = defaultdict(tuple)
-    for row in session.execute(statement.order_by(Step.number)):
-        found[row.job_id] += ((row.attempt, row.completed_at),)
+def steps_of(session: Session, job_ids: Sequence[UUID]) -> Mapping[UUID | None, tuple[Stepped, ...]]:
+    """The steps of each job, in order."""
+    columns = (Step.job_id, Step.number, Step.attempt, Step.completed_at, func.length(Step.text).label("length"))
+    found: defaultdict[UUID | None, tuple[Stepped, ...]] = defaultdict(tuple)
+    for row in session.execute(select(*columns).where(Step.job_id.in_(job_ids)).order_by(Step.number)):
+        found[row.job_id] += (Stepped(row.number, row.attempt, row.completed_at, row.length),)
     return found

@@ -54,10 +54,14 @@ class Stored:
     content: str
     finish_reason: str | None
     terminal_cursor: str | None
+    created_at: datetime
+    updated_at: datetime
+    steers_job_id: UUID | None
     job_id: UUID | None
     status: Status | None
     attempt: int | None
     checkpoint: str | None
+    settled: str | None
     started_at: datetime | None
     finished_at: datetime | None
     cancel_requested_at: datetime | None
@@ -85,7 +89,8 @@ def load(ids: Iterable[str]) -> dict[str, Stored]:
                 select(
                     *(Message.id, Message.thread_id, Thread.user_id.label("owner_id"), Message.parent_id),
                     *(Message.role, Message.content, Message.finish_reason, Message.terminal_cursor),
-                    *(Job.id.label("job_id"), Job.status, Job.attempt, Job.checkpoint, Job.started_at),
+                    *(Message.created_at, Message.updated_at, Message.steers_job_id),
+                    *(Job.id.label("job_id"), Job.status, Job.attempt, Job.checkpoint, Job.settled, Job.started_at),
                     *(Job.finished_at, Job.cancel_requested_at, Attempt.outcome),
                 )
                 .join(Thread, Thread.id == Message.thread_id)

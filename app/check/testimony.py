@@ -18,7 +18,9 @@ _ENDED = {status.value for status in TERMINAL}
 
 
 def told_by_log(witnesses: Witnesses, message_id: str, reply: Applied) -> None:
-    """Keep what the log has of a reply that a client saw."""
+    """Keep what the log has of a reply that a client saw, and that it was taken back."""
+    if reply.ended is not None and not reply.attempt:
+        witnesses.saw_unbegun(message_id, reply.parent_id)
     if message_id in witnesses.texts:
         for attempt, text in reply.texts():
             witnesses.produced[message_id, attempt].add(text)
@@ -96,6 +98,7 @@ def _end(ledger: Ledger, rows: dict[str, Stored], line: Line, end: End) -> None:
 
 def _owners(ledger: Ledger, witnesses: Witnesses, rows: dict[str, Stored]) -> None:
     owners = stored.owners(thread_id for _, thread_id, _ in witnesses.shown)
+    withdrawn = witnesses.withdrawn()
     for (user_id, thread_id, message_id), place in witnesses.shown.items():
         ledger.examined(Invariant.G10, "sights")
         owner = owners.get(thread_id)
@@ -106,5 +109,5 @@ def _owners(ledger: Ledger, witnesses: Witnesses, rows: dict[str, Stored]) -> No
             ledger.violated(Invariant.G10, thread_id, f"is {owner}'s, but was shown to {user_id} ({place})")
         elif row is not None and str(row.thread_id) != thread_id:
             ledger.violated(Invariant.G10, str(message_id), f"was shown as part of {thread_id} ({place})")
-        elif row is None and message_id is not None:
+        elif row is None and message_id is not None and message_id not in withdrawn:
             ledger.violated(Invariant.G1, message_id, f"was shown to a client, but is not stored ({place})")

@@ -11,8 +11,10 @@ from redis import Redis
 from app.check import stored
 from app.check.applied import Applied
 from app.check.database import Moment
+from app.check.rows import steps_of
 from app.check.stored import Stored
 from app.check.verdict import Invariant, Ledger
+from app.database import reading
 from app.stream import events
 from app.stream.events import Event
 from app.stream.log import Keys, order
@@ -100,6 +102,7 @@ def _compare_one(ledger: Ledger, at: Moment, reply: Applied, row: Stored) -> Non
     message_id = str(row.id)
     if row.attempt is not None and reply.attempt > row.attempt:
         ledger.violated(Invariant.G3, message_id, f"its log has attempt {reply.attempt}, its row {row.attempt}")
+    _compare_beginnings(ledger, reply, row)
     if reply.ended is None or row.job_id is None:
         return
     if row.ending is None:
@@ -111,6 +114,22 @@ def _compare_one(ledger: Ledger, at: Moment, reply: Applied, row: Stored) -> Non
             Invariant.G5, message_id, f"its last event is at {reply.ended_at}, its row says {row.terminal_cursor}"
         )
     _compare_text(ledger, at, reply, row)
+
+
+def _compare_beginnings(ledger: Ledger, reply: Applied, row: Stored) -> None:
+    """An attempt begins with the text of the steps that were committed before it, no more and no less."""
+    if not reply.begun or row.job_id is None:
+        return
+    with reading() as session:
+        steps = steps_of(session, [row.job_id])[row.job_id]
+    for attempt, text in reply.begun.items():
+        least = sum(step.length for step in steps if step.attempt < attempt)
+        if not (row.settled or "").startswith(text):
+            what = f"attempt {attempt} began with {len(text)} code points that are of no committed step"
+            ledger.violated(Invariant.G4, str(row.id), what)
+        elif len(text) < least:
+            what = f"attempt {attempt} began with {len(text)} of the {least} code points that were committed before it"
+            ledger.violated(Invariant.G4, str(row.id), what)
 
 
 def _compare_text(ledger: Ledger, at: Moment, reply: Applied, row: Stored) -> None:

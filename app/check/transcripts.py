@@ -49,12 +49,29 @@ class Posted(_Shape):
         """Whether it was answered that nothing was stored."""
         return self.status is not None and 400 <= self.status < 500
 
+    @property
+    def steers(self) -> bool:
+        """Whether the message was given to a reply that was there before it; ids are in the order of their time."""
+        return self.message_id is not None and self.reply_id is not None and self.reply_id < self.message_id
+
 
 class Cancelled(_Shape):
     """A cancel and its answer."""
 
     message_id: str
     status: int | None = None
+
+
+class Withdrawn(_Shape):
+    """A message that was taken back, and the answer."""
+
+    message_id: str
+    status: int | None = None
+
+    @property
+    def accepted(self) -> bool:
+        """Whether it was answered with 2xx."""
+        return self.status is not None and 200 <= self.status < 300
 
 
 class End(_Shape):
@@ -78,7 +95,7 @@ class Note:
     text: str
 
 
-Said = Opened | Event | Polled | Posted | Cancelled | Note | End
+Said = Opened | Event | Polled | Posted | Cancelled | Withdrawn | Note | End
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +132,7 @@ def _event(members: Mapping[str, Any], cursor: object) -> Event:
     message_id, attempt = fields.pop("message_id", None), int(fields.pop("attempt", 0))
     if type_ in {events.DELTA, events.RESET} and not (type(fields["offset"]) is int and type(fields["text"]) is str):
         raise TypeError(type_)
-    if type_ in events.TERMINAL | {events.CREATED} and not isinstance(fields["message"], dict):
+    if not all(isinstance(fields[name], dict) for name in _OBJECTS.get(type_, ())):
         raise TypeError(type_)
     return Event(type_, thread_id, message_id, attempt, fields, str(cursor) if cursor is not None else None)
 
@@ -126,12 +143,18 @@ def _polled(message: Mapping[str, Any]) -> Polled:
     return Polled(message)
 
 
+_OBJECTS: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys((events.CREATED, *events.TERMINAL), ("message",)),
+    **dict.fromkeys((events.TOOL_STARTED, events.TOOL_COMPLETED, events.TOOL_FAILED), ("invocation",)),
+    events.REQUIRES_ACTION: ("required_action",),
+}
 _KINDS: Mapping[str, Callable[[Any, object], Said]] = {
     "open": lambda value, _: Opened.model_validate(value),
     "event": _event,
     "polled": lambda value, _: _polled(value),
     "posted": lambda value, _: Posted.model_validate(value),
     "cancelled": lambda value, _: Cancelled.model_validate(value),
+    "withdrawn": lambda value, _: Withdrawn.model_validate(value),
     "note": lambda value, _: Note(str(value)),
     "end": lambda value, _: End.model_validate(value),
 }

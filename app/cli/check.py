@@ -24,6 +24,7 @@ _VIOLATED, _UNUSABLE = 1, 2
 @click.command()
 @click.option("--transcripts", type=_PATH, help="Folder of what test clients wrote down, *.jsonl.")
 @click.option("--provider", type=_PATH, multiple=True, help="A fake provider's log of calls.")
+@click.option("--tools", type=_PATH, multiple=True, help="A tool server's log of what really ran.")
 @click.option("--logs", type=_PATH, help="Folder of log files, *.log*, to search for secrets.")
 @click.option("--resources", type=_PATH, help='JSON: {"before": {name: number}, "after": {…}}.')
 @click.option("--canary", "canaries", multiple=True, help="A text that must stand in no log.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, Flask
 
-from app.web import errors, home, messages, session, threads, times, users
+from app.web import answers, branches, errors, home, invocations, messages, session, threads, times, users, waits
 from app.web.visitor import present
 
 
@@ -13,9 +13,10 @@ def register(app: Flask) -> None:
     # Flask's own limit for forms is below what the longest message takes, percent-encoded.
     app.config["MAX_FORM_MEMORY_SIZE"] = app.config["MAX_CONTENT_LENGTH"]
     pages = Blueprint("web", __name__)
-    for module in (home, session, users, threads, messages):
+    for module in (home, session, users, threads, messages, waits, answers, branches):
         pages.register_blueprint(module.routes)
     pages.context_processor(present)
     errors.init_app(app, pages)
     times.init_app(app)
+    invocations.init_app(app)
     app.register_blueprint(pages)

@@ -4,42 +4,43 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from hashlib import sha256
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID, uuid4
 
 from flask import g, request, url_for
-from pydantic import AfterValidator, StringConstraints
+from pydantic import StringConstraints
 
 from app.auth import accounts
 from app.chat import sending
+from app.chat.busy import Busy
 from app.chat.errors import InvalidField
-from app.chat.idempotency import Answer, Once
-from app.chat.objects import Sent, ThreadObject
+from app.chat.objects import ThreadObject
 from app.chat.sending import Draft
 from app.extensions import settings
 from app.llm import catalog
 from app.llm.catalog import Model
 from app.llm.errors import ModelUnavailable
-from app.text import clean
-from app.web.forms import Form, Line, Refused, read
+from app.web.forms import Form, Line, Refused, Words, read
+from app.web.once import address, once, there
 
-
-def _spoken(content: str) -> str:
-    limit = settings().max_content_chars
-    if not content.strip():
-        raise ValueError("must not be empty or only white space")
-    if len(content) > limit:
-        raise ValueError(f"must be at most {limit} characters, has {len(content)}")
-    return content
+# What sending can do while a reply is being written. The API also refuses; a person would have to send again.
+BUSY: Mapping[Busy, str] = {
+    "enqueue": "Answer this after it",
+    "interrupt": "Stop it and keep what it has written",
+    "rollback": "Stop it and set it aside",
+    "steer": "Tell it this while it works",
+}
+# What a goal may take when it is set here; the API lets choose.
+_GOAL = {"max_steps": 20, "max_seconds": 900, "budget_cents": None}
 
 
 class Post(Form):
-    """A message to post. `once` is the form's own number, which makes a double click one message."""
+    """A message to post; with `goal` it is one, which the reply works toward."""
 
-    content: Annotated[str, AfterValidator(clean), AfterValidator(_spoken)]
+    content: Words
     model: Annotated[Line, StringConstraints(max_length=200)] | None = None
-    once: Annotated[Line, StringConstraints(max_length=64)] | None = None
+    busy: Busy = "enqueue"
+    goal: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,8 @@ class Composer:
     models: tuple[Model, ...]
     model: str
     content: str = ""
+    busy: str = "enqueue"
+    goal: bool = False
     errors: Mapping[str, str] = field(default_factory=dict)
     once: str = field(default_factory=lambda: uuid4().hex)
 
@@ -62,21 +65,30 @@ def offer(user_id: UUID, thread: ThreadObject | None = None, refused: Refused | 
         model = (refused and request.form.get("model")) or _usual_model(user_id, thread)
     except ModelUnavailable as error:
         errors.setdefault("model", str(error))
-    content = request.form.get("content", "") if refused else ""
-    return Composer(action, catalog.models(settings()), model, content, errors)
+    kept = _kept() if refused else {}
+    return Composer(action, catalog.models(settings()), model, errors=errors, **kept)
 
 
 def send(user_id: UUID, thread_id: UUID | None = None) -> str:
     """Post what the form holds; returns the thread's address. Raises Refused, NotFound or Repeated."""
     form = read(Post)
-    draft = Draft(form.content, thread_id, parameters={"model": form.model} if form.model else {})
+    if form.goal and form.busy == "steer":
+        raise Refused({"busy": "A goal gets a reply of its own; choose another, or leave the goal out."})
+    parameters: dict[str, Any] = {"model": form.model} if form.model else {}
+    if form.goal:
+        parameters["goal"] = _GOAL
+    draft = Draft(form.content, thread_id, parameters=parameters, busy=form.busy)
+    key = once(user_id, form.content, form.model or "", form.busy, str(form.goal))
     try:
-        sent = sending.send_message(
-            user_id, draft, request_id=g.get("request_id"), once=_once(user_id, form), render=_there
-        )
+        return address(sending.send_message(user_id, draft, request_id=g.get("request_id"), once=key, render=there))
     except InvalidField as error:
         raise Refused({error.field: str(error)}) from None
-    return _address(sent)
+
+
+def _kept() -> dict[str, Any]:
+    """What the form that was refused held."""
+    sent = request.form
+    return {"content": sent.get("content", ""), "busy": sent.get("busy", "enqueue"), "goal": "goal" in sent}
 
 
 def _usual_model(user_id: UUID, thread: ThreadObject | None) -> str:
@@ -84,19 +96,3 @@ def _usual_model(user_id: UUID, thread: ThreadObject | None) -> str:
     last = thread.last_message.model_id if thread and thread.last_message else None
     chosen = last or (thread.settings.get("model") if thread else None)
     return str(chosen or accounts.get(user_id).preferences.get("model") or catalog.default_model(settings()))
-
-
-def _once(user_id: UUID, form: Post) -> Once | None:
-    """The same form with the same text is one message. The text belongs to the key, for going back and changing it."""
-    if not form.once:
-        return None
-    fingerprint = sha256("\0".join([request.path, form.content, form.model or ""]).encode()).hexdigest()
-    return Once(user_id, f"page:{form.once}:{fingerprint}", fingerprint)
-
-
-def _there(sent: Sent) -> Answer:
-    return Answer(303, _address(sent), b"")
-
-
-def _address(sent: Sent) -> str:
-    return url_for("web.threads.show", thread_id=sent.thread.id)

@@ -8,6 +8,7 @@ from typing import Annotated, TypeVar
 from flask import request
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
+from app.extensions import settings
 from app.text import clean
 
 
@@ -17,7 +18,18 @@ class Form(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
 
+def _spoken(content: str) -> str:
+    limit = settings().max_content_chars
+    if not content.strip():
+        raise ValueError("must not be empty or only white space")
+    if len(content) > limit:
+        raise ValueError(f"must be at most {limit} characters, has {len(content)}")
+    return content
+
+
 Line = Annotated[str, AfterValidator(clean)]
+# What somebody says to a model.
+Words = Annotated[str, AfterValidator(clean), AfterValidator(_spoken)]
 
 T = TypeVar("T", bound=Form)
 

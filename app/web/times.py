@@ -15,6 +15,7 @@ def init_app(app: Flask) -> None:
     """Register the filters."""
     app.add_template_filter(iso, "iso")
     app.add_template_filter(shown, "shown")
+    app.add_template_filter(datetime.fromisoformat, "moment")
 
 
 def shown(moment: datetime) -> str:

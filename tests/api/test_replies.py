@@ -1,4 +1,4 @@
-"""What a person may do to a reply: regenerate, continue, edit, take back, wake, snooze, answer, and read its receipt."""
+"""What may be done to a reply: regenerate, continue, edit, take back, wake, snooze, answer, and read its receipt."""
 
 from __future__ import annotations
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from flask import Flask
 
+from app.models import Status
 from tests.api.conftest import Person, Traces, fields
+from tests.support import rows
 
 FIELDS = set(
     "id user_id title metadata settings status last_message share created_at updated_at archived_at".split()  # noqa: SIM905
@@ -86,6 +88,8 @@ def test_a_deleted_thread_is_gone_and_what_ran_in_it_is_cancelled(app: Flask, ad
     path = f"/api/threads/{sent['thread']['id']}"
     deleted = ada.delete(path)
     assert (deleted.status_code, deleted.data) == (204, b"")
+    with app.app_context():
+        assert rows.job(UUID(sent["reply"]["job_id"])).status is Status.CANCELLED
     gone = [path, f"{path}/messages", f"{path}/events", f"/api/messages/{sent['reply']['id']}"]
     assert {ada.get(each).status_code for each in gone} == {404}
     assert ada.delete(path).status_code == 404

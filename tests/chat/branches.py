@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from flask import Flask
@@ -61,6 +61,26 @@ def ids(user_id: UUID, thread_id: UUID) -> list[UUID]:
 def tree(user_id: UUID, thread_id: UUID) -> dict[UUID, MessageObject]:
     """Every message of the thread."""
     return {message.id: message for message in reading.tree(user_id, thread_id, limit=200, cursor=None).items}
+
+
+class Blocked(Generic[T]):
+    """An action in a thread of its own, which something keeps from its end: it fails at once if nothing does."""
+
+    def __init__(self, app: Flask, action: Callable[[], T]) -> None:
+        def act() -> None:
+            with app.app_context():
+                self._found.append(action())
+
+        self._found: list[T] = []
+        self._thread = threading.Thread(target=act)
+        self._thread.start()
+        self._thread.join(0.3)
+        assert self._thread.is_alive(), "nothing kept it"
+
+    def end(self) -> T:
+        """What it returned, now that nothing keeps it any more."""
+        self._thread.join(20)
+        return self._found[0]
 
 
 def at_once(app: Flask, actions: list[Callable[[], T]]) -> list[T | Exception]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import threading
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -12,13 +13,16 @@ from app.chat import branching, cancelling, finishing, threads
 from app.chat.errors import InvalidField, NotContinuable, NotFound
 from app.chat.idempotency import Answer, Once, Repeated
 from app.chat.objects import Sent
+from app.chat.sending import Origin
 from app.database import reading as reads
+from app.database import transaction
 from app.extensions import redis
 from app.ids import new_id
+from app.jobs import lifecycle
 from app.jobs.claim import Claim
 from app.models import Message, Status
 from app.stream import events, log
-from tests.chat.branches import at_once, begun, claim, ending, ids, job_of, path, post, tree
+from tests.chat.branches import Blocked, at_once, begun, claim, ending, ids, job_of, path, post, tree
 from tests.chat.test_busy import take, told
 from tests.chat.test_sending import counts
 from tests.support import rows
@@ -194,6 +198,37 @@ def test_an_edit_and_a_claim_in_the_same_moment_agree(app: Flask, user_id: UUID,
     assert content == ("new" if in_place else "old")
 
 
+def test_an_edit_waits_for_a_claim_that_is_about_to_be_committed(app: Flask, user_id: UUID) -> None:
+    queued, lease = post(user_id, content="old"), rows.a_lease()
+    assert queued.reply.job_id is not None
+    with transaction() as session:
+        assert lifecycle.claim(session, queued.reply.job_id, lease, 600, 3)
+        edit = Blocked(app, partial(branching.edit, user_id, queued.message.id, "new"))
+    assert edit.end().message.id != queued.message.id
+    assert tree(user_id, queued.thread.id)[queued.message.id].content == "old"
+
+
+def test_what_steers_is_read_as_an_edit_leaves_it_that_is_about_to_be_committed(app: Flask, user_id: UUID) -> None:
+    first = post(user_id)
+    begun(first)
+    steered = post(user_id, first.thread.id, "left", busy="steer")
+    written, go_on = threading.Event(), threading.Event()
+
+    def render(_: Sent) -> Answer:
+        """The last step inside the edit's transaction."""
+        written.set()
+        assert go_on.wait(20)
+        return Answer(202, None, b"")
+
+    origin = Origin(once=Once(user_id, "k", "f"), render=render)
+    edit = Blocked(app, partial(branching.edit, user_id, steered.message.id, "right", origin))
+    assert written.is_set()
+    reads_ = Blocked(app, partial(take, first))
+    go_on.set()
+    assert edit.end().message.id == steered.message.id
+    assert reads_.end() == ["right"]
+
+
 @pytest.mark.parametrize("reason", ["length", "budget", "tool_limit"])
 def test_a_reply_cut_by_a_limit_is_continued_beside_it_from_its_text(user_id: UUID, reason: str) -> None:
     first = post(user_id, parameters={"temperature": 0.5})
@@ -256,10 +291,10 @@ def test_a_repeated_request_makes_no_second_branch(user_id: UUID) -> None:
         "edit": partial(branching.edit, user_id, first.message.id, "new"),
     }
     for name, act in acts.items():
-        made = act(once=Once(user_id, name, "f"), render=render)
+        made = act(origin=Origin(once=Once(user_id, name, "f"), render=render))
         before = counts()
         with pytest.raises(Repeated) as repeated:
-            act(once=Once(user_id, name, "f"), render=render)
+            act(origin=Origin(once=Once(user_id, name, "f"), render=render))
         assert repeated.value.answer.body == str(made.reply.id).encode()
         assert counts() == before
 

@@ -14,7 +14,8 @@ PROGRAM = str(Path(__file__).with_name("mcp_server.py"))
 class HttpServer:
     """`start` and `kill` may follow each other; connections queue from the start on, so nobody waits for readiness."""
 
-    def __init__(self) -> None:
+    def __init__(self, kind: str = "http") -> None:
+        self._kind = kind
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port: int = free.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}/mcp"
@@ -24,7 +25,7 @@ class HttpServer:
         with socket.create_server(("127.0.0.1", self.port)) as listener:
             number = listener.fileno()
             self._process = subprocess.Popen(
-                [sys.executable, PROGRAM, "http", str(number)], pass_fds=[number], stdin=subprocess.DEVNULL
+                [sys.executable, PROGRAM, self._kind, str(number)], pass_fds=[number], stdin=subprocess.DEVNULL
             )
 
     def kill(self) -> None:

@@ -1,8 +1,9 @@
-"""An MCP server of the tests' own, a program: `stdio`, or `http` and the number of a listening socket."""
+"""An MCP server of the tests' own, a program: `stdio`, or `http` or `old` and the number of a listening socket."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import socket
 import sys
@@ -12,6 +13,9 @@ import uvicorn
 from mcp.server.mcpserver import Context, Image, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.types import ToolAnnotations
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 server = MCPServer("tests", log_level="CRITICAL")
 
@@ -80,17 +84,39 @@ async def die() -> str:
 
 
 @server.tool()
-def much() -> str:
+def much(characters: int) -> str:
     """Give more than anybody wants."""
-    return "x" * 1_000_000
+    return "x" * characters
+
+
+class Old:
+    """The server as it was before 2026: it knows no discovery, so that clients open sessions."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] != "POST":
+            return await self._app(scope, receive, send)
+        body = await Request(scope, receive).body()
+        asked = json.loads(body)
+        if asked.get("method") == "server/discover":
+            error = {"code": -32601, "message": "Method not found"}
+            return await JSONResponse({"jsonrpc": "2.0", "id": asked["id"], "error": error})(scope, receive, send)
+        told = iter([{"type": "http.request", "body": body, "more_body": False}])
+
+        async def again() -> Message:
+            return next(told, None) or await receive()
+
+        return await self._app(scope, again, send)
 
 
 def main() -> None:
     if sys.argv[1] == "stdio":
         return server.run()
-    listener = socket.socket(fileno=int(sys.argv[2]))
-    config = uvicorn.Config(server.streamable_http_app(), log_level="critical")
-    return uvicorn.Server(config).run(sockets=[listener])
+    app = server.streamable_http_app()
+    config = uvicorn.Config(Old(app) if sys.argv[1] == "old" else app, log_level="critical")
+    return uvicorn.Server(config).run(sockets=[socket.socket(fileno=int(sys.argv[2]))])
 
 
 if __name__ == "__main__":

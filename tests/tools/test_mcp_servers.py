@@ -49,13 +49,17 @@ def http_server() -> Iterator[HttpServer]:
         yield server
 
 
-@pytest.fixture(scope="module", params=["stdio", "http"])
-def servers(request: pytest.FixtureRequest, http_server: HttpServer) -> Iterator[Servers]:
-    """A server called `here`, once as a child and once over HTTP."""
-    ways = {"stdio": child(approval=("slow",)), "http": remote(http_server.url, approval=("slow",))}
-    made = Servers({"here": ways[request.param]})
-    yield made
-    made.close()
+@pytest.fixture(scope="module", params=["stdio", "http", "old"])
+def servers(request: pytest.FixtureRequest) -> Iterator[Servers]:
+    """A server called `here`: as a child, over HTTP, and over HTTP with the sessions of older servers."""
+    with ExitStack() as stack:
+        if request.param == "stdio":
+            here = child(approval=("slow",))
+        else:
+            here = remote(stack.enter_context(HttpServer(request.param)).url, approval=("slow",))
+        made = Servers({"here": here})
+        stack.callback(made.close)
+        yield made
 
 
 @pytest.fixture
@@ -114,9 +118,14 @@ def test_pictures_are_described(servers: Servers) -> None:
 
 def test_a_long_result_is_cut_as_any_other(servers: Servers) -> None:
     tool = servers.listing(["here__much"]).tools["here__much"]
-    (ended,) = Runner().run([Call("a", tool, {})], CONTEXT)
+    (ended,) = Runner().run([Call("a", tool, {"characters": 1_000_000})], CONTEXT)
     assert isinstance(ended.outcome, Done)
     assert ended.outcome.result.endswith("… cut at 20,000 characters of 1,000,000.")
+
+
+def test_a_result_beyond_all_bounds_over_http_is_said_so(make_servers: MakeServers) -> None:
+    with HttpServer("old") as server, pytest.raises(ToolUnavailable, match="exceeded the 8000000 byte limit"):
+        call(make_servers(here=remote(server.url)), "here__much", characters=5_000_000)
 
 
 def test_calls_of_several_threads_go_side_by_side(servers: Servers) -> None:
@@ -181,8 +190,9 @@ def test_a_child_that_died_between_two_calls_is_started_anew_without_anybody_not
     assert tool.call({}, CONTEXT) != Done(str(process.pid))
 
 
-def test_a_remote_server_that_was_started_anew_is_used_again(make_servers: MakeServers) -> None:
-    with HttpServer() as server:
+@pytest.mark.parametrize("kind", ["http", "old"])
+def test_a_remote_server_that_was_started_anew_is_used_again(make_servers: MakeServers, kind: str) -> None:
+    with HttpServer(kind) as server:
         servers = make_servers(here=remote(server.url))
         tool = servers.listing(["here__process"]).tools["here__process"]
         first = tool.call({}, CONTEXT)
@@ -191,10 +201,11 @@ def test_a_remote_server_that_was_started_anew_is_used_again(make_servers: MakeS
         assert tool.call({}, CONTEXT) != first
 
 
+@pytest.mark.parametrize("kind", ["http", "old"])
 def test_a_remote_server_that_dies_in_the_middle_is_told_and_the_next_call_goes_to_the_new_one(
-    make_servers: MakeServers,
+    make_servers: MakeServers, kind: str
 ) -> None:
-    with HttpServer() as server:
+    with HttpServer(kind) as server:
         servers = make_servers(here=remote(server.url))
         with pytest.raises(ToolUnavailable, match="The MCP server 'here' does not answer"):
             call(servers, "here__die")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 import time
 import tracemalloc
 from collections.abc import Iterator
@@ -176,6 +177,12 @@ def test_a_page_that_takes_too_long_ends_at_the_deadline() -> None:
     deadline = Deadline(0.05)
     with pytest.raises(ToolTimeout):
         read(b"<b>" * 600_000, HTML, whole=False, on_tag=deadline.left)
+
+
+def test_the_deadline_is_looked_at_with_every_tag() -> None:
+    seen = itertools.count()
+    read(b"<p>a<b>b</b><script>c</script></p>", HTML, whole=True, on_tag=lambda: next(seen))
+    assert next(seen) == 7, "six tags and the one that ends every page"
 
 
 def test_text_after_an_element_that_is_never_closed_is_kept() -> None:

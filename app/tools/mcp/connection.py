@@ -21,8 +21,6 @@ LISTING_SECONDS = 30.0
 RETRY_SECONDS = 5.0
 _CHECK_SECONDS = 5.0
 _MOST_PAGES = 20
-# What the client says of a server that was started anew and knows nothing of the session: it has run nothing.
-_FORGOTTEN = "Session terminated"
 
 
 class Connection:
@@ -45,7 +43,7 @@ class Connection:
             try:
                 listing = await self._through(lambda client: asyncio.wait_for(_listed(client), seconds))
             except TimeoutError:
-                self._drop()
+                self._drop(self._session)
                 raise self._remembered(f"it listed no tools within {seconds:g} s") from None
             self._listing = (now + LISTING_SECONDS, listing)
         return self._listing[1]
@@ -61,7 +59,7 @@ class Connection:
 
     async def close(self) -> None:
         """End the session, and the server where it is a child; also those that are being ended already."""
-        self._drop()
+        self._drop(self._session)
         if self._errands:
             await asyncio.wait(self._errands)
 
@@ -69,33 +67,33 @@ class Connection:
         try:
             return await self._once(use)
         except _Forgotten:
-            self._drop()
+            pass
         try:
             return await self._once(use)
         except _Forgotten:
             raise self._unavailable("it ends every session") from None
 
     async def _once(self, use: Callable[[Client], Awaitable[Result]]) -> Result:
-        client = await self._client()
+        session = await self._current()
         try:
-            return await use(client)
+            return await use(await session.client())
         except MCPError as error:
-            if error.message == _FORGOTTEN:
+            if session.forgotten:
                 raise _Forgotten from None
             if error.code == CONNECTION_CLOSED:
-                self._drop()
-                raise self._unavailable("it went away in the middle") from None
+                self._drop(session)
+                raise self._unavailable(f"it went away in the middle ({error.message[:200]})") from None
             raise ToolFailed(f"The MCP server '{self._name}' refused: {error.message[:300]}") from None
         except (RuntimeError, ValueError) as error:  # its answer is not what it promised
             raise ToolFailed(f"The MCP server '{self._name}' answered wrongly: {str(error)[:300]}") from None
 
-    async def _client(self) -> Client:
+    async def _current(self) -> Session:
         async with self._lock:
             if self._session is not None and self._session.ended:
-                self._drop()
+                self._drop(self._session)
             if self._session is None:
                 self._session = await self._opened()
-            return await self._session.client()
+            return self._session
 
     async def _opened(self) -> Session:
         now = asyncio.get_running_loop().time()
@@ -122,12 +120,12 @@ class Connection:
             async with asyncio.timeout(min(_CHECK_SECONDS, self._server.timeout_seconds)):
                 await (await session.client()).list_tools()
         except (TimeoutError, MCPError):
-            if self._session is session:
-                self._drop()
+            self._drop(session)
 
-    def _drop(self) -> None:
-        session, self._session, self._listing = self._session, None, None
-        if session is not None:
+    def _drop(self, session: Session | None) -> None:
+        """Close `session`, unless another call has put a new one in its place."""
+        if session is not None and session is self._session:
+            self._session, self._listing = None, None
             self._run(session.close())
 
     def _run(self, errand: Coroutine[Any, Any, None]) -> None:

@@ -9,7 +9,7 @@ from mcp import Client
 from mcp.types import Implementation
 
 from app.tools.mcp.config import Server
-from app.tools.mcp.transport import connected
+from app.tools.mcp.transport import Fate, connected
 
 _CLIENT = Implementation(name="holdfast", version="1")
 # The client itself gives a child 2 s to end and 2 s more before it kills it.
@@ -23,7 +23,7 @@ class Session:
 
     def __init__(self, server: Server) -> None:
         self._closing = asyncio.Event()
-        self._ended = asyncio.Event()
+        self._fate = Fate()
         self._opened: asyncio.Future[Client] = asyncio.get_running_loop().create_future()
         self._opened.add_done_callback(lambda opened: opened.cancelled() or opened.exception())
         self._owner = asyncio.create_task(self._own(server))
@@ -31,7 +31,12 @@ class Session:
     @property
     def ended(self) -> bool:
         """Whether the server has gone or the session was closed."""
-        return self._ended.is_set() or self._owner.done()
+        return self._fate.ended or self._fate.forgotten or self._owner.done()
+
+    @property
+    def forgotten(self) -> bool:
+        """Whether the server does not know it any more, and so ran nothing of what it was last asked."""
+        return self._fate.forgotten
 
     async def client(self) -> Client:
         """The client, once it is connected. Raises whatever keeps it from that."""
@@ -46,7 +51,7 @@ class Session:
 
     async def _own(self, server: Server) -> None:
         try:
-            async with Client(connected(server, self._ended), cache=None, client_info=_CLIENT) as client:
+            async with Client(connected(server, self._fate), cache=None, client_info=_CLIENT) as client:
                 self._opened.set_result(client)
                 await self._closing.wait()
         except Exception as error:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self, TextIO
 
@@ -19,17 +19,29 @@ from app.tools.mcp.config import Server
 # To read from and to write to; the client calls their types its own.
 Streams = tuple[Any, Any]
 
+# Of one answer over HTTP; the client lets go of the stream where it is longer.
+MOST_BYTES = 8_000_000
+
+_SESSION_HEADER = "mcp-session-id"
 _CONNECT_SECONDS = 5.0
 # A server may keep an answer's stream open and silent; each call has a limit of its own.
 _SILENT_SECONDS = 900.0
 
 
+@dataclass(slots=True)
+class Fate:
+    """What became of a session: `ended` when the server says no more, `forgotten` when it knows it no more."""
+
+    ended: bool = False
+    forgotten: bool = False
+
+
 @asynccontextmanager
-async def connected(server: Server, ended: asyncio.Event) -> AsyncIterator[Streams]:
-    """The streams to and from `server`; `ended` is set when it says no more."""
-    way = _over_http(server) if server.url else _as_child(server)
+async def connected(server: Server, fate: Fate) -> AsyncIterator[Streams]:
+    """The streams to and from `server`, whose end is noted in `fate`."""
+    way = _over_http(server, fate) if server.url else _as_child(server)
     async with way as (read, write):
-        yield _Watched(read, ended), write
+        yield _Watched(read, fate), write
 
 
 @asynccontextmanager
@@ -41,11 +53,16 @@ async def _as_child(server: Server) -> AsyncIterator[Streams]:
 
 
 @asynccontextmanager
-async def _over_http(server: Server) -> AsyncIterator[Streams]:
+async def _over_http(server: Server, fate: Fate) -> AsyncIterator[Streams]:
+    async def look(response: httpx2.Response) -> None:
+        # By the protocol this, and nothing in the body, says that the session is unknown: the server was restarted.
+        fate.forgotten |= response.status_code == 404 and _SESSION_HEADER in response.request.headers
+
     timeout = httpx2.Timeout(_SILENT_SECONDS, connect=_CONNECT_SECONDS)
+    hooks = {"response": [look]}
     async with (
-        httpx2.AsyncClient(headers=dict(server.headers), timeout=timeout) as client,
-        streamable_http_client(str(server.url), http_client=client) as streams,
+        httpx2.AsyncClient(headers=dict(server.headers), timeout=timeout, event_hooks=hooks) as client,
+        streamable_http_client(str(server.url), http_client=client, max_sse_event_size=MOST_BYTES) as streams,
     ):
         yield streams
 
@@ -61,9 +78,9 @@ def _complaints() -> TextIO:
 class _Watched:
     """A read stream that tells when it has ended."""
 
-    def __init__(self, stream: Any, ended: asyncio.Event) -> None:
+    def __init__(self, stream: Any, fate: Fate) -> None:
         self._stream = stream
-        self._ended = ended
+        self._fate = fate
 
     @property
     def last_context(self) -> object:
@@ -82,7 +99,7 @@ class _Watched:
         try:
             return await self._stream.__anext__()
         except BaseException:
-            self._ended.set()
+            self._fate.ended = True
             raise
 
     async def __aenter__(self) -> Self:
