@@ -70,6 +70,10 @@ env-example: .venv/.run ## Write .env.example again from app/config.py
 architecture: .venv/.dev ## Draw ARCHITECTURE.md's states of a job again from app/jobs/transitions.py
 	@$(PY) -m tests.docs.states
 
+.PHONY: transcript
+transcript: .venv/.dev ## Play a reply with tools, waits and questions, and write docs/transcript.md
+	@$(PY) -m tests.docs.transcript
+
 # uv's own word for it: the locks carry hashes, fit every platform and name no registry.
 compile = $(PY) -m uv pip compile --quiet --upgrade --generate-hashes --no-emit-index-url --no-header --universal \
 	--python-version 3.11
