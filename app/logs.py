@@ -16,7 +16,7 @@ _SHARED: list[Processor] = [
 ]
 
 # These log addresses, headers or arguments at INFO, or repeat what we log ourselves.
-_QUIET = ("httpx2", "httpcore2", "openai", "anthropic", "celery.worker.strategy", "celery.app.trace", "alembic")
+_QUIET = ("httpx2", "httpcore2", "openai", "anthropic", "mcp", "celery.worker.strategy", "celery.app.trace", "alembic")
 
 # Logs a traceback for each request that it lets through while Redis is away; other lines tell of that.
 _SILENT = ("flask-limiter",)

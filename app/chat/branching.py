@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Unpack
 from uuid import UUID
 
 from sqlalchemy import select, update
@@ -18,15 +18,13 @@ from app.chat.sending import Origin
 from app.clock import now
 from app.models import Job, Message, Status, Thread
 
-_NOBODY = Origin()
-
 # How a reply ends that a limit has cut.
 _CUT = frozenset({"length", "budget", "tool_limit"})
 # What a parameter of that name says is true of one reply alone.
 _CONTINUES = "continues"
 
 
-def regenerate(user_id: UUID, message_id: UUID, parameters: Mapping[str, Any], origin: Origin = _NOBODY) -> Sent:
+def regenerate(user_id: UUID, message_id: UUID, parameters: Mapping[str, Any], **origin: Unpack[Origin]) -> Sent:
     """Another reply beside this one, which becomes the active one; `parameters` replace those of the old.
 
     Raises NotFound, InvalidField (message_id, model), Repeated or KeyReused.
@@ -38,10 +36,10 @@ def regenerate(user_id: UUID, message_id: UUID, parameters: Mapping[str, Any], o
             raise InvalidField("message_id", "is no reply to a message; regenerate a reply")
         return _sibling(session, thread, old, _wanted(session, thread, old, parameters, origin))
 
-    return sending.accept(store, origin.once, origin.render, lambda sent: [sent.reply])
+    return sending.accept(store, origin.get("once"), origin.get("render"), lambda sent: [sent.reply])
 
 
-def proceed(user_id: UUID, message_id: UUID, origin: Origin = _NOBODY) -> Sent:
+def proceed(user_id: UUID, message_id: UUID, **origin: Unpack[Origin]) -> Sent:
     """A reply beside one that was cut by a limit: it begins with the old one's text and goes on from there.
 
     Raises NotFound, NotContinuable, InvalidField (model), Repeated or KeyReused.
@@ -54,10 +52,10 @@ def proceed(user_id: UUID, message_id: UUID, origin: Origin = _NOBODY) -> Sent:
         wanted = _wanted(session, thread, old, {_CONTINUES: str(old.id)}, origin)
         return _sibling(session, thread, old, replace(wanted, text=old.content))
 
-    return sending.accept(store, origin.once, origin.render, lambda sent: [sent.reply])
+    return sending.accept(store, origin.get("once"), origin.get("render"), lambda sent: [sent.reply])
 
 
-def edit(user_id: UUID, message_id: UUID, content: str, origin: Origin = _NOBODY) -> Sent:
+def edit(user_id: UUID, message_id: UUID, content: str, **origin: Unpack[Origin]) -> Sent:
     """The user's message with another `content`, in a branch of its own, with a new reply.
 
     One that nobody has begun to answer is changed where it stands. Raises NotFound, InvalidField (message_id, model),
@@ -78,14 +76,14 @@ def edit(user_id: UUID, message_id: UUID, content: str, origin: Origin = _NOBODY
         """Of a message that was changed where it stands readers are told again; its reply is not new."""
         return [sent.message] if sent.message.id == message_id else [sent.message, sent.reply]
 
-    return sending.accept(store, origin.once, origin.render, made)
+    return sending.accept(store, origin.get("once"), origin.get("render"), made)
 
 
 def _wanted(session: Session, thread: Thread, old: Message, given: Mapping[str, Any], origin: Origin) -> Wanted:
     """A reply as the old one was wanted, but for what is given. Raises InvalidField (model)."""
     kept = {name: value for name, value in old.parameters.items() if name != _CONTINUES}
     model_id = choosing.model(session, thread.user_id, thread, given.get("model") or old.model_id)
-    return Wanted(model_id, kept | dict(given), origin.request_id)
+    return Wanted(model_id, kept | dict(given), origin.get("request_id"))
 
 
 def _sibling(session: Session, thread: Thread, old: Message, wanted: Wanted) -> Sent:

@@ -68,7 +68,8 @@ class Progress:
         taken: list[str] = []
 
         def write(session: Session) -> None:
-            taken[:] = steering.take_steers(session, self._run.claim.job_id, self._message_id)
+            # Nothing is left to take where this is done again because nobody knew whether it was committed.
+            taken[:] = steering.take_steers(session, self._run.claim.job_id, self._message_id) or taken
 
         self._commit(write, self.settled)
         return taken

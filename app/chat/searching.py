@@ -6,16 +6,21 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from sqlalchemy import func, select
+from sqlalchemy.exc import SQLAlchemyError
 
 from app.database import reading
 from app.models import Message, Thread
 from app.tools.context import Found
+from app.tools.errors import ToolFailed
 
 _AROUND = 120
 
 
 def search(user_id: UUID, thread_id: UUID, query: str, limit: int) -> Sequence[Found]:
-    """The user's newest messages of other threads that have every word of `query`, in any case."""
+    """The user's newest messages of other threads that have every word of `query`, in any case.
+
+    Raises ToolFailed.
+    """
     words = query.lower().split()[:10]
     if not words:
         return ()
@@ -27,8 +32,11 @@ def search(user_id: UUID, thread_id: UUID, query: str, limit: int) -> Sequence[F
         .order_by(Message.id.desc())
         .limit(limit)
     )
-    with reading() as session:
-        rows = session.execute(statement).all()
+    try:
+        with reading() as session:
+            rows = session.execute(statement).all()
+    except SQLAlchemyError as error:
+        raise ToolFailed("The search failed; try again later.") from error  # its own message would tell the SQL
     return [
         Found(str(row.thread_id), str(row.id), row.title or "", _excerpt(row.content, words[0]), row.created_at)
         for row in rows

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypedDict
 from uuid import UUID
 
 from sqlalchemy import Row, bindparam, func, insert, update
@@ -54,13 +54,12 @@ class Draft:
     after_seconds: float = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(TypedDict, total=False):
     """The request behind a use case: its id, for the logs, its Idempotency-Key, and how to make the answer to keep."""
 
-    request_id: str | None = None
-    once: Once | None = None
-    render: Callable[[Sent], Answer] | None = None
+    request_id: str | None
+    once: Once | None
+    render: Callable[[Sent], Answer] | None
 
 
 def send_message(

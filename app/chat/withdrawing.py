@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from app.chat import assembling, locking, notices, pairing, steering, telling
 from app.chat.errors import AlreadyStarted
 from app.chat.objects import MessageObject
+from app.clock import now
 from app.database import transaction
 from app.models import Job, Message, Status, Thread
 
@@ -99,7 +100,7 @@ def _remove_job(session: Session, job_id: UUID) -> list[UUID]:
 def _remove(session: Session, thread: Thread, removal: _Removal) -> None:
     """Delete the messages; what stood below them stands below what was above."""
     below = update(Message).where(Message.parent_id.in_(removal.ids), Message.id.not_in(removal.ids))
-    session.execute(below.values(parent_id=removal.place))
+    session.execute(below.values(parent_id=removal.place, updated_at=now()))
     session.execute(delete(Message).where(Message.id.in_(removal.ids)))
     was_end = thread.active_message_id in removal.ids
     pairing.end_in(session, thread.id, removal.place if was_end else thread.active_message_id)

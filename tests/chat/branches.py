@@ -9,14 +9,17 @@ from uuid import UUID
 
 from flask import Flask
 
-from app.chat import reading, sending
+from app.chat import reading, sending, steering
 from app.chat.objects import MessageObject, Sent
 from app.chat.outcome import Outcome
 from app.chat.sending import Draft
+from app.database import reading as reads
 from app.database import transaction
+from app.extensions import redis
 from app.jobs import lifecycle
 from app.jobs.claim import Claim
-from app.models import Job, Status
+from app.models import Job, Message, Status
+from app.stream import log
 from tests.support import rows
 
 T = TypeVar("T")
@@ -61,6 +64,22 @@ def ids(user_id: UUID, thread_id: UUID) -> list[UUID]:
 def tree(user_id: UUID, thread_id: UUID) -> dict[UUID, MessageObject]:
     """Every message of the thread."""
     return {message.id: message for message in reading.tree(user_id, thread_id, limit=200, cursor=None).items}
+
+
+def told(thread_id: UUID) -> list[tuple[str, str | None]]:
+    return [(event.type, event.message_id) for event in log.read_tail(redis(), str(thread_id))]
+
+
+def take(sent: Sent) -> list[str]:
+    """What the running reply is told before its next model call."""
+    assert sent.reply.job_id is not None
+    with transaction() as session:
+        return steering.take_steers(session, sent.reply.job_id, sent.reply.id)
+
+
+def parameters(sent: Sent) -> dict[str, Any]:
+    with reads() as session:
+        return session.get_one(Message, sent.reply.id).parameters
 
 
 class Blocked(Generic[T]):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from app.stream import events, log
 from app.stream.events import Event
@@ -12,7 +12,7 @@ from tests.chat.world import Reading, World
 
 PIECES = st.text(alphabet="abc🎈", min_size=1, max_size=4)
 READERS = 3
-MEANWHILE = ["say_something", "say_and_keep", "keep", "take_back", "crash", "end"]
+MEANWHILE = ["say_something", "say_and_keep", "say_and_settle", "keep", "settle", "take_back", "crash", "pause", "end"]
 
 
 def order(event: Event) -> tuple[int, int]:
@@ -24,7 +24,11 @@ class Following(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.world = World()
+        self.begin("")
+
+    @initialize(settled=st.sampled_from(["", "", "the first half"]))
+    def begin(self, settled: str) -> None:
+        self.world = World(settled)
         self.readings = [Reading(self.world)]
 
     @precondition(lambda self: not self.world.ended)
@@ -41,6 +45,16 @@ class Following(RuleBasedStateMachine):
     @rule()
     def crash(self) -> None:
         self.world.crash()
+
+    @precondition(lambda self: not self.world.ended)
+    @rule()
+    def settle(self) -> None:
+        self.world.settle()
+
+    @precondition(lambda self: not self.world.ended)
+    @rule()
+    def pause(self) -> None:
+        self.world.pause()
 
     @precondition(lambda self: not self.world.ended)
     @rule()
@@ -104,6 +118,11 @@ class Following(RuleBasedStateMachine):
         for reading in self.readings:
             tries = self.world.produced.get(reading.attempt, [""])
             assert reading.ended or any(text.startswith(reading.text) for text in tries), (reading.text, tries)
+
+    @invariant()
+    def what_is_settled_is_the_beginning_of_the_text(self) -> None:
+        assert self.world.text.startswith(self.world.settled)
+        assert self.world.checkpoint.startswith(self.world.settled)
 
     @invariant()
     def ids_only_grow_on_a_connection(self) -> None:

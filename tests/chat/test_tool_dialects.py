@@ -16,7 +16,7 @@ from app.database import transaction
 from app.models import Message, Status
 from tests.chat.conftest import MakeWorkshop
 from tests.chat.test_replying import posted, status, written
-from tests.chat.test_tool_loop import asking_for, calls_of, steps_of
+from tests.chat.tooling import asking_for, calls_of, steps_of
 from tests.provider import FakeProvider
 from tests.support import rows
 

@@ -14,8 +14,18 @@ from app.ids import new_id
 from app.jobs.claim import Claim
 from app.models import Status
 from app.stream import events, log
-from tests.chat.branches import at_once, begun, claim, ending, ids, job_of, path, post, tree
-from tests.chat.test_busy import take
+from tests.chat.branches import (
+    at_once,
+    begun,
+    claim,
+    ending,
+    ids,
+    job_of,
+    path,
+    post,
+    take,
+    tree,
+)
 from tests.chat.test_sending import counts
 from tests.support import rows
 from tests.support.broker import wake_ups

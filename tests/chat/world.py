@@ -13,16 +13,20 @@ THREAD, REPLY = "thread", "reply"
 
 
 class World:
-    """The writer's side. `produced` has, for each attempt, every text that one of its tries came to."""
+    """The writer's side. `produced` has, for each attempt, every text that one of its tries came to.
 
-    def __init__(self) -> None:
+    `settled` is the text of committed steps, which no later try or attempt writes again; a reply that continues
+    another one begins with that one's.
+    """
+
+    def __init__(self, settled: str = "") -> None:
         self.log: list[Event] = []
         self.readers: list[Reading] = []
-        self.attempt, self.text, self.checkpoint, self.ended = 1, "", "", False
-        self.produced: dict[int, list[str]] = {1: [""]}
+        self.attempt, self.ended = 0, False
+        self.settled = settled
+        self.produced: dict[int, list[str]] = {}
         self._count = 0
-        self._broken = False
-        self.send(events.PROCESSING)
+        self._begin()
 
     def say(self, piece: str, *, lost: bool = False) -> None:
         """A delta; `lost`: its write failed, so that the next event is the whole text."""
@@ -42,19 +46,32 @@ class World:
         self.say("something")
         self.keep()
 
+    def say_and_settle(self) -> None:
+        """A delta, and a step that is committed with it."""
+        self.say("something")
+        self.settle()
+
+    def settle(self) -> None:
+        """Commit a step: the row has all its text, whatever the log lost."""
+        self.settled = self.checkpoint = self.text
+
     def take_back(self) -> None:
         """A try failed: first the row forgets it, then the log."""
-        self.checkpoint, self.text = "", ""
-        self.produced[self.attempt].append("")
+        self.checkpoint = self.text = self.settled
+        self.produced[self.attempt].append(self.settled)
         if not self._heal():
-            self.send(events.RESET, offset=0, text="")
+            self._reset()
 
     def crash(self) -> None:
         """Another attempt begins."""
-        self.attempt, self.text, self.checkpoint, self._broken = self.attempt + 1, "", "", False
-        self.produced[self.attempt] = [""]
-        self.send(events.RESET, offset=0, text="")
-        self.send(events.PROCESSING)
+        self._begin()
+
+    def pause(self) -> None:
+        """It waits after a step, and another attempt begins."""
+        self.settle()
+        if not self._heal():
+            self.send(events.WAITING)
+        self._begin()
 
     def keep(self) -> None:
         """A checkpoint."""
@@ -78,12 +95,23 @@ class World:
         for reader in self.readers:
             reader.arriving.append(event)
 
+    def _begin(self) -> None:
+        self.attempt, self._broken = self.attempt + 1, False
+        self.text = self.checkpoint = self.settled
+        self.produced[self.attempt] = [self.settled]
+        if self.attempt > 1 or self.settled:
+            self._reset()
+        self.send(events.PROCESSING)
+
     def _heal(self) -> bool:
         if self._broken:
             self._broken = False
-            self.send(events.RESET, offset=len(self.text), text=self.text)
+            self._reset()
             return True
         return False
+
+    def _reset(self) -> None:
+        self.send(events.RESET, offset=len(self.text), text=self.text)
 
 
 class Reading:

@@ -15,6 +15,7 @@ import pytest
 
 from app.tools.context import ToolContext
 from app.tools.errors import ToolFailed, ToolTimeout, ToolUnavailable
+from app.tools.mcp import connection
 from app.tools.mcp.config import Server
 from app.tools.mcp.servers import Servers
 from app.tools.outcome import Done
@@ -222,13 +223,16 @@ def answered(servers: Servers) -> str | None:
         return None
 
 
-def test_a_server_that_hangs_is_left_for_a_new_one(make_servers: MakeServers) -> None:
-    servers = make_servers(here=child(timeout_seconds=1.5))
+def test_a_server_that_hangs_is_left_for_a_new_one(
+    make_servers: MakeServers, make_context: MakeContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "_CHECK_SECONDS", 0.5)
+    servers = make_servers(here=child())
     first = call(servers, "here__process")
     hang = servers.listing(["here__hang"]).tools["here__hang"]
-    with pytest.raises(ToolTimeout, match=r"did not end hang within 1.5 s"):
-        hang.call({}, CONTEXT)
-    late = time.monotonic() + 30
+    with pytest.raises(ToolTimeout, match=r"did not end hang within 0.5 s"):
+        hang.call({}, make_context(seconds_left=0.5))
+    late = time.monotonic() + 60
     while answered(servers) in {None, first}:
         assert time.monotonic() < late, "it kept to the server that hangs"
     servers.close()
@@ -242,8 +246,8 @@ def test_a_server_that_hangs_is_left_for_a_new_one(make_servers: MakeServers) ->
         (Server(command=sys.executable, args=("-c", "pass")), r"it refused the session \(Connection closed\)"),
         (remote("http://127.0.0.1:9/mcp"), "it cannot be reached"),
         (
-            Server(command=sys.executable, args=("-c", "import time; time.sleep(60)"), timeout_seconds=0.5),
-            "it gave no sign within 0.5 s",
+            Server(command=sys.executable, args=("-c", "import time; time.sleep(60)"), timeout_seconds=2),
+            "it gave no sign within 2 s",
         ),
     ],
     ids=["no program", "ends at once", "refused", "silent"],
@@ -258,7 +262,7 @@ def test_a_server_that_is_down_is_said_so_quickly_and_does_not_keep_the_others(
     assert re.search(reason, listing.missing["down__*"])
     started = time.monotonic()
     assert set(both.listing(["down__*"]).missing) == {"down__*"}
-    assert time.monotonic() - started < 0.2, "for a while it is not asked again"
+    assert time.monotonic() - started < 1, "for a while it is not asked again"
 
 
 def test_only_servers_that_are_asked_for_are_started(make_servers: MakeServers, tmp_path: Path) -> None:
