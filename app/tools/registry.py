@@ -20,6 +20,8 @@ BUILT_IN: Mapping[str, Tool] = {
     each.name: each for each in (calculator, clock, search_threads, fetch_url, wait, ask_user, plan, finish)
 }
 
+# Among allowed names: what the rules choose, besides.
+RULES = "*"
 _EVERY = "__*"
 
 
@@ -48,8 +50,8 @@ def choose(
 ) -> Choice:
     """Choose from `tools` for one message.
 
-    `allowed` None leaves the choice among the built-in tools to their rules. Names in it (`server__*` for all of an MCP
-    server's) are offered, and nothing else. A goal has `plan` and `finish` in any case. `missing` says of names and
+    `allowed` None leaves the choice among the built-in tools to their rules, and so does `*` in it. Names in it
+    (`server__*` for all of an MCP server's) are offered and, without `*`, nothing else. A goal has `plan` and `finish` in any case. `missing` says of names and
     patterns that could not be listed why not.
     """
     considered = [_considered(each, allowed, occasion) for each in tools.values()]
@@ -66,9 +68,10 @@ def _considered(each: Tool, allowed: Sequence[str] | None, occasion: Occasion) -
     if each.worth is FOR_A_GOAL:
         reason = FOR_A_GOAL.sign if occasion.goal else "it belongs to replies that work toward a goal"
         return Considered(each.name, occasion.goal, reason)
-    if allowed is not None:
-        asked = is_allowed(each.name, allowed)
-        return Considered(each.name, asked, "it was asked for by name" if asked else "it was not asked for")
+    if allowed is not None and is_allowed(each.name, allowed):
+        return Considered(each.name, True, "it was asked for by name")
+    if allowed is not None and RULES not in allowed:
+        return Considered(each.name, False, "it was not asked for")
     return _by_rule(each, occasion)
 
 
@@ -83,5 +86,5 @@ def _by_rule(each: Tool, occasion: Occasion) -> Considered:
 
 def _unknown(tools: Mapping[str, Tool], allowed: Sequence[str], missing: Mapping[str, str]) -> Iterator[Considered]:
     for entry in dict.fromkeys((*allowed, *missing)):
-        if not any(is_allowed(name, (entry,)) for name in tools):
+        if entry != RULES and not any(is_allowed(name, (entry,)) for name in tools):
             yield Considered(entry, False, missing.get(entry, "no tool of this name exists"))

@@ -97,6 +97,12 @@ def test_a_servers_tools_are_offered_only_by_name() -> None:
     }
 
 
+def test_a_star_leaves_the_choice_to_the_rules_besides_what_is_named() -> None:
+    chosen = choose(WITH_SERVER, ["*", "files__read"], Occasion("What is 17 * 23?"))
+    assert set(chosen.offered) == {"calculator", "files__read"}
+    assert "*" not in {each.name for each in chosen.considered}
+
+
 def test_the_choice_says_of_every_tool_why() -> None:
     choice = reasons(None, Occasion("What day is it?"))
     assert set(choice) == set(WITH_SERVER)
