@@ -59,7 +59,7 @@ def accepted(result: Sent) -> Answer:
 
 def origin(user_id: UUID, header: Repeatable) -> Origin:
     """The request as a use case is told of it whose answer is `accepted`."""
-    return Origin(g.get("request_id"), once(user_id, header), accepted)
+    return Origin(request_id=g.get("request_id"), once=once(user_id, header), render=accepted)
 
 
 def once(user_id: UUID, header: Repeatable) -> Once | None:

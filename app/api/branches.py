@@ -46,7 +46,7 @@ class Regenerating(Body):
 def regenerate_message(header: Repeatable, path: MessagePath, body: Regenerating) -> Response:
     """Another reply to the same message, beside the one that is there; it becomes the active one."""
     user_id, given = door.who().user_id, body.model_dump(exclude_none=True)
-    return sent(accepted(branching.regenerate(user_id, path.message_id, given, origin(user_id, header))))
+    return sent(accepted(branching.regenerate(user_id, path.message_id, given, **origin(user_id, header))))
 
 
 @routes.post("/messages/<uuid:message_id>/continue", summary="Continue a reply", responses={202: Sent})
@@ -54,4 +54,4 @@ def regenerate_message(header: Repeatable, path: MessagePath, body: Regenerating
 def continue_message(header: Repeatable, path: MessagePath) -> Response:
     """A reply beside one that a limit has cut: it begins with that one's text and goes on."""
     user_id = door.who().user_id
-    return sent(accepted(branching.proceed(user_id, path.message_id, origin(user_id, header))))
+    return sent(accepted(branching.proceed(user_id, path.message_id, **origin(user_id, header))))

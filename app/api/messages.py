@@ -149,7 +149,7 @@ def edit_message(header: Repeatable, path: MessagePath, body: Spoken) -> Respons
     While nobody has begun to answer it, it is changed where it stands.
     """
     user_id = door.who().user_id
-    return sent(accepted(branching.edit(user_id, path.message_id, body.content, origin(user_id, header))))
+    return sent(accepted(branching.edit(user_id, path.message_id, body.content, **origin(user_id, header))))
 
 
 @routes.delete("/messages/<uuid:message_id>", summary="Take a message back", responses={204: None})

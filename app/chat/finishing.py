@@ -11,7 +11,7 @@ from sqlalchemy import case, func, select, update
 from sqlalchemy.orm import Session
 
 from app import failpoints
-from app.chat import assembling, notices, outcome, snapshots, steering, steps
+from app.chat import assembling, notices, outcome, snapshots, steering, steps, telling
 from app.chat.objects import MessageObject
 from app.chat.outcome import Outcome
 from app.clock import now
@@ -102,16 +102,8 @@ def _end(job_id: UUID, thread_id: UUID, attempt: int, end: Outcome, move: Callab
     logger.info("reply ended", job_id=str(job_id), attempt=attempt, status=end.status.value, reason=end.finish_reason)
     announce(job_id)
     if enqueued:
-        _tell_of(enqueued)
+        telling.enqueued(enqueued)
     return True
-
-
-def _tell_of(job_ids: list[UUID]) -> None:
-    """What was to steer the reply has come too late: each such message has a reply of its own now."""
-    with reading() as session:
-        pairs = session.execute(select(Message.id, Message.parent_id).where(Message.job_id.in_(job_ids))).all()
-        shown = assembling.messages(session, [id_ for pair in pairs for id_ in pair])
-    notices.messages_created(*(shown[id_] for id_ in sorted(shown)))
 
 
 def _write(session: Session, job_id: UUID, end: Outcome) -> bool:

@@ -116,7 +116,9 @@ class Progress:
                 session.execute(update(ToolCall).where(ToolCall.id == call.id).values(status=steps.WAITING))
             return wake_at
 
-        return self._give_up(write)
+        wakes_at = self._give_up(write)
+        failpoints.hit("waiting")
+        return wakes_at
 
     def ask(self, calls: Sequence[Called], action: dict[str, Any], seconds: float) -> dict[str, Any]:
         """Free the worker until a person answers; returns the whole required_action. The claim is given up."""
@@ -133,7 +135,9 @@ class Progress:
             session.execute(update(Message).where(Message.id == self._message_id).values(required_action=shown))
             return shown
 
-        return self._give_up(write)
+        asked = self._give_up(write)
+        failpoints.hit("asked")
+        return asked
 
     def _end(self, call: Called, **values: Any) -> ToolInvocation:
         failpoints.hit("tool_ended")

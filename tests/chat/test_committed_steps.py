@@ -11,7 +11,7 @@ from sqlalchemy import event, select
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from app.chat import replying, sending
+from app.chat import cancelling, replying, sending
 from app.chat.sending import Draft
 from app.chat.workshop import Workshop
 from app.database import reading
@@ -20,7 +20,7 @@ from app.stream import events
 from app.tools.errors import ToolUnavailable
 from app.tools.tool import tool
 from tests.chat.test_replying import logged, posted, status, written
-from tests.chat.test_tool_loop import asking_for, call, calls_of, offering, script, steps_of
+from tests.chat.tooling import asking_for, call, calls_of, offering, script, steps_of
 from tests.support import rows
 from tests.support.rows import reply_of
 
@@ -77,6 +77,14 @@ def test_who_has_lost_the_reply_stores_neither_results_nor_steps(workshop: Works
     [made] = calls_of(job_id)
     assert (made.status, made.result, len(steps_of(job_id))) == ("processing", None, 1)
     assert (status(job_id), reply_of(job_id).content) == (Status.PROCESSING, "")
+
+
+def test_no_call_stays_open_in_a_reply_that_has_ended(workshop: Workshop, user_id: UUID) -> None:
+    job_id = posted(user_id, script(call("ask_user", question="Well?"), "never"), **asking_for(["ask_user"]))
+    replying.process_message(workshop, job_id)
+    cancelling.cancel_job(job_id)
+    [made] = calls_of(job_id)
+    assert (status(job_id), made.status, made.completed_at is None) == (Status.CANCELLED, "failed", False)
 
 
 def test_what_steers_is_heard_although_nobody_knew_whether_it_was_committed(workshop: Workshop, user_id: UUID) -> None:
