@@ -51,8 +51,8 @@ def choose(
     """Choose from `tools` for one message.
 
     `allowed` None leaves the choice among the built-in tools to their rules, and so does `*` in it. Names in it
-    (`server__*` for all of an MCP server's) are offered and, without `*`, nothing else. A goal has `plan` and `finish` in any case. `missing` says of names and
-    patterns that could not be listed why not.
+    (`server__*` for all of an MCP server's) are offered and, without `*`, nothing else. A goal has `plan` and `finish`
+    in any case. `missing` says of names and patterns that could not be listed why not.
     """
     considered = [_considered(each, allowed, occasion) for each in tools.values()]
     considered += _unknown(tools, allowed or (), missing or {})
