@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 from uuid import UUID
 
 import structlog
 from redis.exceptions import RedisError
-from sqlalchemy import case, func, select, update
+from sqlalchemy import bindparam, case, func, select, update
 from sqlalchemy.orm import Session
 
 from app import failpoints
@@ -24,6 +25,7 @@ from app.jobs.reaper import Abandoned
 from app.llm.prices import cost_in_cents
 from app.llm.types import Usage
 from app.models import Job, Message, Status, Step, Thread, ToolCall
+from app.models.columns import table
 from app.stream import events, log
 
 _TERMINAL_EVENTS = {
@@ -33,8 +35,22 @@ _TERMINAL_EVENTS = {
 }
 
 _REASONS = {"crashed": outcome.CRASHED, "expired": outcome.EXPIRED}
+_UNCOUNTED = dict.fromkeys(("prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens", "cost_in_cents"))
 _NEVER_BEGUN = "The reply ended before this call was begun."
 _BROKEN_OFF = "The reply ended before this call did; its outcome is unknown."
+
+# Built once: to build a statement costs more than to send it.
+_ENDING = (
+    select(Message.id, Message.model_id, Job.steers)
+    .join(Job, Job.id == Message.job_id)
+    .where(Message.job_id == bindparam("job"))
+)
+_END = (
+    update(table(Message))
+    .where(Message.id == bindparam("message"))
+    .values(required_action=None, updated_at=now(), completed_at=now())
+    .values({name: bindparam(name) for name in ("content", "finish_reason", "error", "usage_estimated", *_UNCOUNTED)})
+)
 
 logger = structlog.get_logger(__name__)
 
@@ -108,28 +124,26 @@ def _end(job_id: UUID, thread_id: UUID, attempt: int, end: Outcome, move: Callab
 
 def _write(session: Session, job_id: UUID, end: Outcome) -> bool:
     """Write the end into the message; returns whether anybody has steered it."""
-    message, steers = session.execute(
-        select(Message, Job.steers).join(Job, Job.id == Message.job_id).where(Message.job_id == job_id)
-    ).one()
-    message.content = end.text
-    message.finish_reason = end.finish_reason
-    message.error = end.error
-    message.required_action = None
+    message = session.execute(_ENDING, {"job": job_id}).one()
     if end.last is not None:
         steps.store(session, job_id, message.id, new_id(), end.last)
     usage, estimated = _spent(session, job_id, end)
-    message.usage_estimated = estimated
-    if usage is not None:
-        message.prompt_tokens = usage.prompt_tokens
-        message.completion_tokens = usage.completion_tokens
-        message.cached_tokens = usage.cached_tokens
-        message.reasoning_tokens = usage.reasoning_tokens
-        message.cost_in_cents = cost_in_cents(str(message.model_id), usage)
-    session.flush()
-    session.execute(update(Message).where(Message.id == message.id).values(updated_at=now(), completed_at=now()))
+    written = {"content": end.text, "finish_reason": end.finish_reason, "error": end.error}
+    counted = _counted(str(message.model_id), usage) if usage is not None else {}
+    session.execute(_END, {"message": message.id, "usage_estimated": estimated, **written, **_UNCOUNTED, **counted})
     if end.last is None or end.last.number > 1 or end.last.tool_calls:
         _close_calls(session, message.id)
-    return bool(steers)
+    return bool(message.steers)
+
+
+def _counted(model_id: str, usage: Usage) -> dict[str, Any]:
+    return {
+        "prompt_tokens": usage.prompt_tokens,
+        "completion_tokens": usage.completion_tokens,
+        "cached_tokens": usage.cached_tokens,
+        "reasoning_tokens": usage.reasoning_tokens,
+        "cost_in_cents": cost_in_cents(model_id, usage),
+    }
 
 
 def _spent(session: Session, job_id: UUID, end: Outcome) -> tuple[Usage | None, bool]:

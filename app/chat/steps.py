@@ -17,6 +17,7 @@ from app.ids import new_id
 from app.llm import types as llm
 from app.llm.types import Turn, Usage
 from app.models import Step, ToolCall
+from app.models.columns import table
 from app.text import printable
 
 PENDING = "pending"
@@ -30,6 +31,9 @@ OPEN = frozenset({PENDING, PROCESSING, WAITING, REQUIRES_ACTION})
 
 # What a provider names is kept as far as its column goes: it must not keep a reply from ending.
 _FOREIGN_CHARS = 200
+
+# Built once: to build a statement costs more than to send it.
+_INSERT_STEP, _INSERT_CALL = insert(table(Step)), insert(table(ToolCall))
 
 _NO_RESULT = "This call was not finished; its outcome is unknown."
 
@@ -56,31 +60,30 @@ class ModelCall:
 
 def store(session: Session, job_id: UUID, message_id: UUID, step_id: UUID, call: ModelCall) -> list[Called]:
     """Insert the step and the tool calls it asked for."""
-    session.execute(
-        insert(Step).values(
-            id=step_id,
-            job_id=job_id,
-            number=call.number,
-            attempt=call.attempt,
-            kind="model",
-            model_id=call.model_id,
-            request_id=_short(call.request_id) if call.request_id else None,
-            text=call.text,
-            finish_reason=call.finish_reason,
-            prompt_tokens=call.usage.prompt_tokens,
-            completion_tokens=call.usage.completion_tokens,
-            cached_tokens=call.usage.cached_tokens,
-            reasoning_tokens=call.usage.reasoning_tokens,
-            estimated=call.estimated,
-            offered=list(call.offered) or None,
-            started_at=call.started_at,
-        )
-    )
+    row = {
+        "id": step_id,
+        "job_id": job_id,
+        "number": call.number,
+        "attempt": call.attempt,
+        "kind": "model",
+        "model_id": call.model_id,
+        "request_id": _short(call.request_id) if call.request_id else None,
+        "text": call.text,
+        "finish_reason": call.finish_reason,
+        "prompt_tokens": call.usage.prompt_tokens,
+        "completion_tokens": call.usage.completion_tokens,
+        "cached_tokens": call.usage.cached_tokens,
+        "reasoning_tokens": call.usage.reasoning_tokens,
+        "estimated": call.estimated,
+        "offered": list(call.offered) or None,
+        "started_at": call.started_at,
+    }
+    session.execute(_INSERT_STEP, row)
     if not call.tool_calls:
         return []
     common = {"message_id": message_id, "step_id": step_id, "status": PENDING}
     rows = [{"id": new_id(), **common, **_asked(one)} for one in call.tool_calls]
-    session.execute(insert(ToolCall), rows)
+    session.execute(_INSERT_CALL, rows)
     return [
         Called(row["id"], row["call_id"], row["name"], row["arguments"], PENDING, 0, None, None, None) for row in rows
     ]

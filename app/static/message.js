@@ -1,15 +1,13 @@
 // One message on the page. What anybody wrote is set as text, never as markup.
+import { showCall } from "./call.js";
+import { showOnly } from "./show.js";
 import { setTime } from "./times.js";
+import { isTyped } from "./typed.js";
 
 const ENDED = new Set(["completed", "failed", "cancelled"]);
 
 /** What offsets count. */
 const codePoints = (text) => [...text];
-
-/** Shows what belongs to `status` inside `root`. */
-export function showOnly(root, status) {
-  for (const part of root.querySelectorAll("[data-when]")) part.hidden = !part.dataset.when.split(" ").includes(status);
-}
 
 export class Message {
   constructor(element) {
@@ -22,17 +20,41 @@ export class Message {
     return this.element.querySelector(`[data-slot="${name}"]`);
   }
 
+  get status() {
+    return this.element.dataset.status;
+  }
+
+  get ended() {
+    return ENDED.has(this.status);
+  }
+
+  get paused() {
+    return this.status === "waiting" || this.status === "requires_action";
+  }
+
+  /** The id of what its form asks of a person; empty where it has none. */
+  get asks() {
+    return this.#action?.dataset.version ?? "";
+  }
+
+  get #action() {
+    return this.element.querySelector('[data-part="action"]');
+  }
+
   /** Whether an event of `attempt` still counts. An attempt begins without text. */
   admits(attempt) {
-    if (ENDED.has(this.element.dataset.status) || attempt < this.attempt) return false;
+    if (this.ended || attempt < this.attempt) return false;
     if (attempt > this.attempt) this.setText("");
     this.attempt = attempt;
+    this.element.dataset.attempt = attempt;
     return true;
   }
 
   setStatus(status) {
     this.element.dataset.status = status;
     showOnly(this.element, status);
+    // An answer that is being written stays, though somebody else has answered: sending it says so and keeps the text.
+    if (this.#action && isTyped(this.#action)) this.#action.hidden = false;
   }
 
   setText(text) {
@@ -55,14 +77,39 @@ export class Message {
     this.setStatus("waiting");
   }
 
+  /** How many replies stand before it. */
+  setPlace(count) {
+    this.slot("place").textContent = count ? `${count} before it` : "";
+  }
+
+  call(invocation) {
+    showCall(this.slot("calls"), invocation);
+  }
+
   /** Makes it equal to `message`, as events and snapshots carry it. */
   fill(message) {
-    if (!this.admits(message.attempt)) return;
+    if (message.role === "user") this.#say(message);
+    else if (this.admits(message.attempt)) this.#answer(message);
+  }
+
+  /** What a user wrote may be changed as long as nobody has read it. */
+  #say(message) {
+    this.setText(message.content);
+    const edited = this.slot("edited");
+    if (edited.defaultValue !== message.content) edited.defaultValue = message.content;
+    setTime(this.slot("created"), message.created_at);
+    this.element.dataset.status = message.status;
+  }
+
+  #answer(message) {
     this.setText(message.content);
     this.slot("model").textContent = message.model_id ?? "";
     setTime(this.slot("created"), message.created_at);
+    this.setPlace(message.queue_position);
     if (message.status === "waiting") this.wait(message.wake_at);
     if (message.error) this.slot("problem").textContent = message.error.message;
     this.setStatus(message.status);
+    showOnly(this.element, message.finish_reason ?? "", "finish");
+    for (const invocation of message.tool_invocations) this.call(invocation);
   }
 }

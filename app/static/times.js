@@ -7,4 +7,9 @@ export function setTime(time, moment) {
   time.textContent = moment ? format.format(new Date(moment)) : "";
 }
 
-for (const time of document.querySelectorAll("time[datetime]")) setTime(time, time.dateTime);
+/** Translates the moments inside `root`. */
+export function translate(root) {
+  for (const time of root.querySelectorAll("time[datetime]")) setTime(time, time.dateTime);
+}
+
+translate(document);

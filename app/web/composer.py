@@ -53,6 +53,7 @@ class Composer:
     content: str = ""
     busy: str = "enqueue"
     goal: bool = False
+    choices: Mapping[Busy, str] = field(default_factory=lambda: BUSY)
     errors: Mapping[str, str] = field(default_factory=dict)
     once: str = field(default_factory=lambda: uuid4().hex)
 

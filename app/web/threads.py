@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from flask import Blueprint, render_template, request
+from flask import Blueprint, Response, make_response, render_template, request
 from flask.typing import ResponseReturnValue
 
 from app.auth import door, limits
-from app.chat import reading, threads
-from app.models import ACTIVE
-from app.web import composer
+from app.chat import threads
+from app.web import composer, history
 from app.web.forms import Refused
+from app.web.refusal import Refusal
 from app.web.visitor import see
 
 routes = Blueprint("threads", __name__)
 
 _THREADS = 30
-_MESSAGES = 50
 
 
 @routes.get("/chat")
@@ -39,19 +38,17 @@ def create() -> ResponseReturnValue:
 
 
 @routes.get("/chat/<uuid:thread_id>")
-def show(thread_id: UUID, refused: Refused | None = None) -> str:
-    """A thread: its newest messages, or, with `cursor`, older ones."""
-    user_id, cursor = door.who().user_id, request.args.get("cursor")
+def show(thread_id: UUID, refused: Refused | None = None, refusal: Refusal | None = None) -> Response:
+    """A thread: its newest messages, or, with `cursor`, older ones. A script that asks gets the list alone."""
+    user_id = door.who().user_id
     thread = threads.get(user_id, thread_id)
-    page = reading.path(user_id, thread_id, limit=_MESSAGES, cursor=cursor)
-    return render_template(
-        "threads/show.html",
-        thread=thread,
-        page=page,
-        newest=cursor is None,
-        running=any(message.status in ACTIVE for message in page.items),
-        composer=composer.offer(user_id, thread, refused),
-    )
+    shown = history.read(user_id, thread_id, request.args.get("cursor"))
+    form = composer.offer(user_id, thread, refused)
+    template = "threads/_messages.html" if "HX-Request" in request.headers else "threads/show.html"
+    html = render_template(template, thread=thread, history=shown, composer=form, refusal=refusal)
+    response = make_response(html)
+    response.vary.add("HX-Request")
+    return response
 
 
 @routes.post("/chat/<uuid:thread_id>")
