@@ -59,8 +59,8 @@ def reading() -> Iterator[Session]:
 
 def engine_options(settings: Settings) -> dict[str, Any]:
     """What `create_engine` is given for the database in `settings`."""
-    if settings.is_sqlite:
-        return {"pool_size": 20, "max_overflow": 20}
+    if settings.is_sqlite:  # to open one is cheap, and each that is kept is two files
+        return {"pool_size": 5, "max_overflow": 35}
     return {"pool_size": 10, "max_overflow": 20, "pool_pre_ping": True, "connect_args": {"connect_timeout": 5}}
 
 
