@@ -7,11 +7,28 @@ from dataclasses import dataclass
 import pytest
 from flask import Flask
 
+from app.chat.workshop import Workshop
+from app.clock import now
+from app.jobs.reaper import Reaper
+from tests.chat.conftest import make_workshop, reaper, workshop
+from tests.check.agent import Agent
 from tests.check.story import Story, a_story
+from tests.support import rows
 from tests.support.own_valkey import own_valkey
 from tests.support.shared_app import MakeApp, app, make_app, shared_app, shared_database_url, shared_settings
 
-__all__ = ["MakeApp", "app", "make_app", "own_valkey", "shared_app", "shared_database_url", "shared_settings"]
+__all__ = [
+    "MakeApp",
+    "app",
+    "make_app",
+    "make_workshop",
+    "own_valkey",
+    "reaper",
+    "shared_app",
+    "shared_database_url",
+    "shared_settings",
+    "workshop",
+]
 
 OUTCOMES = ("held", "VIOLATED", "not applicable", "not observable")
 
@@ -66,3 +83,10 @@ def check(app: Flask) -> Check:
 def story(app: Flask) -> Story:
     """A healthy thread of three replies."""
     return a_story()
+
+
+@pytest.fixture
+def agent(workshop: Workshop, reaper: Reaper) -> Agent:
+    """A worker with tools; another one has been there for a while."""
+    rows.a_lease(created_at=now(-300))
+    return Agent(workshop, reaper, rows.a_user())

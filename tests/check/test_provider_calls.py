@@ -9,12 +9,15 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import insert, select
 
+from app.chat import sending
+from app.chat import steering as steer
+from app.chat.sending import Draft
 from app.clock import now
-from app.database import reading
+from app.database import reading, transaction
 from app.extensions import settings
-from app.models import Job
+from app.models import Job, Step
 from tests.chat.acting import Acting
 from tests.check.conftest import Check
 from tests.check.story import Story, cancel, set_attempt, set_message
@@ -31,8 +34,14 @@ class CallLog:
 
     def call(self, model: str, question: str, begins: float, ends: float | None, **headers: str) -> CallLog:
         """One request and its end, in seconds from now."""
+        return self.conversation(model, [{"role": "user", "content": question}], begins, ends, **headers)
+
+    def conversation(
+        self, model: str, said: list[dict[str, str]], begins: float, ends: float | None, **headers: str
+    ) -> CallLog:
+        """The same, after all that was said before."""
         self._calls += 1
-        messages = [{"role": "system", "content": "facts"}, {"role": "user", "content": question}]
+        messages = [{"role": "system", "content": "facts"}, *said]
         self._write("request", begins, dialect="openai", model=model, messages=messages, headers=headers)
         if ends is not None:
             self._write("closed", ends, by="client", tokens=3)
@@ -127,3 +136,44 @@ def test_a_worker_that_is_frozen_cannot_close_its_connection(check: Check, asked
     assert check("--provider", calls.path).violated == set()
     calls.call("fake-t20", "hello", -10, -9)
     assert check("--provider", calls.path).violated == {"G8"}
+
+
+def a_conversation(*said: tuple[str, str]) -> list[dict[str, str]]:
+    """Messages of these roles and contents."""
+    return [{"role": role, "content": content} for role, content in said]
+
+
+def test_the_calls_of_all_steps_belong_to_the_reply(check: Check, asked: Acting, calls: CallLog) -> None:
+    with transaction() as session:
+        for number in (1, 2):
+            session.execute(insert(Step).values(job_id=asked.job_id, number=number, attempt=1, kind="model"))
+    allowed = 3 * (settings().provider_retries + 1)
+    for _ in range(allowed):
+        said = a_conversation(("user", "hello"), ("assistant", ""), ("tool", "42"), ("user", "Go on."))
+        calls.conversation("fake-t20", said, -50, -45)
+    report = check("--provider", calls.path)
+    assert report.violated == set()
+    assert "belong to no stored reply" not in report.about("G3")[0]
+    calls.call("fake-t20", "hello", -50, -45)
+    assert check("--provider", calls.path).says("G3", f"called {allowed + 1} times, its attempts allow {allowed}")
+
+
+def test_the_calls_before_and_after_a_message_that_steers_belong_to_the_reply(
+    check: Check, story: Story, calls: CallLog
+) -> None:
+    running = Acting(story.user_id).begin()
+    set_message(running, model_id="openai/fake-t20")
+    steering = sending.send_message(story.user_id, Draft("no", running.thread_id, busy="steer"))
+    with transaction() as session:
+        steer.take_steers(session, running.job_id, running.reply_id)
+    cancel(running)
+    rows.set_job(running.job_id, cancel_requested_at=now(-20), finished_at=now(-19), started_at=now(-60))
+    assert rows.reply_of(running.job_id).parent_id == steering.message.id
+    calls.call("fake-t20", "hello", -50, -45)
+    calls.conversation("fake-t20", a_conversation(("user", "hello"), ("assistant", "x"), ("user", "no")), -44, -43)
+    report = check("--provider", calls.path)
+    assert report.violated == set()
+    assert "belong to no stored reply" not in report.about("G3")[0]
+    assert "2 calls of cancelled replies" in report.about("G8")[0]
+    calls.conversation("fake-t20", a_conversation(("user", "hello"), ("user", "no")), -9, -8)
+    assert check("--provider", calls.path).says("G8", "its provider was called 1")

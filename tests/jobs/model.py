@@ -14,6 +14,7 @@ from app.models import Status
 
 ENDED = {Status.COMPLETED, Status.FAILED, Status.CANCELLED}
 IDLE = {Status.PENDING, Status.WAITING}
+UNOWNED = {*IDLE, Status.REQUIRES_ACTION}
 
 
 @dataclass
@@ -30,7 +31,11 @@ class Known:
     waits: int = 0
     publishes: int = 1
     lease_id: UUID | None = None
+    settled: str = ""
     kept: str = ""
+    steers: int = 0
+    action_id: UUID | None = None
+    is_in_time: bool = False
     is_due: bool = True
     is_late: bool = False
     is_unwanted: bool = False
@@ -53,10 +58,10 @@ class Known:
         self.crashes += crashed
 
     def ends(self, status: Status) -> None:
-        self.status, self.lease_id, self.kept = status, None, ""
+        self.status, self.lease_id, self.kept, self.action_id = status, None, "", None
 
     def goes_back(self) -> None:
-        self.status, self.is_due, self.wants_publishing = Status.PENDING, True, True
+        self.status, self.is_due, self.wants_publishing, self.action_id = Status.PENDING, True, True, None
 
 
 @dataclass
@@ -81,7 +86,7 @@ class Model:
         ready = job.status in IDLE and job.is_due and not job.blocked and not job.is_unwanted
         if not ready or lease_id not in self.live or job.crashes >= crashes_below:
             return False
-        job.status, job.lease_id, job.kept = Status.PROCESSING, lease_id, ""
+        job.status, job.lease_id, job.kept = Status.PROCESSING, lease_id, job.settled
         job.attempt += 1
         job.outcomes[job.attempt] = None
         return True
@@ -90,6 +95,12 @@ class Model:
         job = self.held(claim)
         if job is not None:
             job.kept = text
+        return job is not None
+
+    def settle(self, claim: Claim, text: str) -> bool:
+        job = self.held(claim)
+        if job is not None:
+            job.settled = job.kept = text
         return job is not None
 
     def finish(self, claim: Claim, status: Status) -> bool:
@@ -103,9 +114,51 @@ class Model:
         job = self.held(claim)
         if job is not None:
             job.leaves("waiting")
-            job.status, job.is_due, job.is_late = Status.WAITING, seconds <= 0, False
-            job.waits += 1
+            job.status, job.is_due, job.is_late, job.waits = Status.WAITING, seconds <= 0, False, job.waits + 1
         return job is not None
+
+    def ask(self, claim: Claim, action_id: UUID, seconds: float) -> bool:
+        job = self.held(claim)
+        if job is not None:
+            job.leaves("requires_action")
+            job.status, job.action_id, job.is_in_time, job.is_late = (
+                Status.REQUIRES_ACTION,
+                action_id,
+                seconds > 0,
+                False,
+            )
+        return job is not None
+
+    def answer(self, job_id: UUID, action_id: UUID) -> bool:
+        job = self.jobs[job_id]
+        asks = job.status is Status.REQUIRES_ACTION and job.action_id == action_id
+        counts = asks and job.is_in_time and not job.is_unwanted
+        if counts:
+            job.goes_back()
+        return counts
+
+    def waits(self, job_id: UUID) -> Known | None:
+        """The job, if a person may still do something to its wait."""
+        job = self.jobs[job_id]
+        return job if job.status is Status.WAITING and not job.is_unwanted else None
+
+    def hasten(self, job_id: UUID) -> bool:
+        job = self.waits(job_id)
+        if job is not None:
+            job.goes_back()
+        return job is not None
+
+    def snooze(self, job_id: UUID, seconds: float) -> bool:
+        job = self.waits(job_id)
+        if job is not None:
+            job.is_due = seconds <= 0
+        return job is not None
+
+    def steer(self, job_id: UUID) -> bool:
+        job = self.jobs[job_id]
+        listens = not job.ended and not job.is_unwanted
+        job.steers += listens
+        return listens
 
     def hand_over(self, claim: Claim) -> bool:
         job = self.held(claim)
@@ -130,17 +183,16 @@ class Model:
 
     def wake(self, job_id: UUID) -> bool:
         job = self.jobs[job_id]
-        if job.status is not Status.WAITING or not job.is_due:
-            return False
-        job.goes_back()
-        return True
+        is_over = job.status is Status.WAITING and job.is_due
+        if is_over:
+            job.goes_back()
+        return is_over
 
     def request_cancel(self, job_id: UUID) -> bool:
         job = self.jobs[job_id]
-        if job.ended or job.is_unwanted:
-            return False
-        job.is_unwanted = True
-        return True
+        goes_on = not job.ended and not job.is_unwanted
+        job.is_unwanted |= goes_on
+        return goes_on
 
     def cancel(self, job_id: UUID) -> None:
         """The whole use case: the wish, and the end where nobody works on it."""
@@ -151,7 +203,7 @@ class Model:
     def end(self, abandoned: Abandoned) -> None:
         """End what nobody works on, if it still is as somebody saw it."""
         job = self.jobs[abandoned.job_id]
-        nobodys = self.orphaned(job) if abandoned.orphaned else job.status in IDLE
+        nobodys = self.orphaned(job) if abandoned.orphaned else job.status in UNOWNED
         if not nobodys or job.attempt != abandoned.attempt:
             return
         if abandoned.orphaned:
@@ -168,12 +220,14 @@ class Model:
 
     def abandoned(self) -> list[Abandoned]:
         """What a reaper must end now."""
-        found = [(job, self._why(job)) for job in self.jobs.values() if job.status in IDLE or self.orphaned(job)]
+        found = [(job, self._why(job)) for job in self.jobs.values() if job.status in UNOWNED or self.orphaned(job)]
         return [Abandoned(job.id, job.attempt, why, job.status is Status.PROCESSING) for job, why in found if why]
 
     def _why(self, job: Known) -> str:
         if job.is_unwanted:
             return "cancelled"
+        if job.status is Status.REQUIRES_ACTION:
+            return "" if job.is_in_time else "expired"
         if job.is_late and job.status is not Status.WAITING:
             return "deadline"
         return "crashed" if self.orphaned(job) and job.crashes + 1 >= self.max_crashes else ""
@@ -188,12 +242,8 @@ class Model:
         return self.publish_ready()
 
     def publish_ready(self) -> set[UUID]:
-        ready = {
-            job.id
-            for job in self.jobs.values()
-            if job.status is Status.PENDING and job.wants_publishing and not job.blocked
-        }
-        for job_id in ready:
-            self.jobs[job_id].wants_publishing = False
-            self.jobs[job_id].publishes += 1
-        return ready
+        wanting = [job for job in self.jobs.values() if job.status is Status.PENDING and job.wants_publishing]
+        ready = [job for job in wanting if not job.blocked]
+        for job in ready:
+            job.wants_publishing, job.publishes = False, job.publishes + 1
+        return {job.id for job in ready}

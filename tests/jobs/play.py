@@ -8,6 +8,7 @@ from uuid import UUID
 from flask import Flask
 
 from app.clock import now
+from app.ids import new_id
 from app.jobs.claim import Claim
 from app.jobs.reaper import Abandoned
 from app.models import Status
@@ -17,7 +18,7 @@ from tests.jobs.world import World, letter, over
 from tests.support import rows
 
 LAST_EVENTS = {events.COMPLETED, events.FAILED, events.CANCELLED}
-COMPARED = ("status", "attempt", "crashes", "waits", "publishes", "lease_id")
+COMPARED = ("status", "attempt", "crashes", "waits", "publishes", "lease_id", "settled", "steers", "action_id")
 
 
 class Play:
@@ -27,6 +28,7 @@ class Play:
         self.model, self.world = Model(), World(app)
         self.leases: list[UUID] = []
         self.claims: list[Claim] = []
+        self.asked: list[tuple[UUID, UUID]] = []
         self.ends: dict[UUID, tuple[Any, ...]] = {}
 
     def allow_crashes(self, most: int) -> None:
@@ -72,11 +74,34 @@ class Play:
         text = self.world.text(claim)
         self._agreed(claim, self.world.checkpoint(claim, text), self.model.checkpoint(claim, text))
 
+    def settle(self, claim: Claim) -> None:
+        """Commit a step."""
+        text = self.world.text(claim)
+        self._agreed(claim, self.world.settle(claim, text), self.model.settle(claim, text))
+
     def finish(self, claim: Claim, status: Status = Status.COMPLETED) -> None:
         self._agreed(claim, self.world.finish(claim, status), self.model.finish(claim, status))
 
     def wait(self, claim: Claim, seconds: float = 0) -> None:
         self._agreed(claim, self.world.wait(claim, seconds), self.model.wait(claim, seconds))
+
+    def ask(self, claim: Claim, seconds: float = 60) -> None:
+        action_id = new_id()
+        self._agreed(claim, self.world.ask(claim, action_id, seconds), self.model.ask(claim, action_id, seconds))
+        self.asked.append((claim.job_id, action_id))
+
+    def answer(self, job_id: UUID, action_id: UUID) -> None:
+        """Perhaps not the first, perhaps to what is not asked any more, or never was."""
+        assert self.world.answer(job_id, action_id) == self.model.answer(job_id, action_id)
+
+    def hasten(self, job: Known) -> None:
+        assert self.world.hasten(job.id) == self.model.hasten(job.id)
+
+    def snooze(self, job: Known, seconds: float) -> None:
+        assert self.world.snooze(job.id, seconds) == self.model.snooze(job.id, seconds)
+
+    def steer(self, job: Known) -> None:
+        assert self.world.steer(job.id) == self.model.steer(job.id)
 
     def hand_over(self, claim: Claim) -> None:
         self._agreed(claim, self.world.hand_over(claim), self.model.hand_over(claim))
@@ -121,6 +146,13 @@ class Play:
         over("wake_at", Status.WAITING)
         for job in self.in_state(Status.WAITING):
             job.is_due = True
+            if job.is_late:
+                rows.set_job(job.id, deadline_at=now(-2))
+
+    def let_actions_expire(self) -> None:
+        over("action_expires_at", Status.REQUIRES_ACTION)
+        for job in self.in_state(Status.REQUIRES_ACTION):
+            job.is_in_time = False
 
     def let_seconds_pass(self) -> None:
         """Enough for each wake-up to be sent again."""
@@ -130,18 +162,24 @@ class Play:
 
     def let_deadline_pass(self, job: Known) -> None:
         if job.attempt and not job.ended:
-            rows.set_job(job.id, deadline_at=now(-1))
+            rows.set_job(job.id, deadline_at=now(-1000))  # before any moment that a pause may be moved to
             job.is_late = True
 
-    def freeze(self, claim: Claim, lease_id: UUID, *, alone: bool, speaks: bool) -> None:
-        """A worker freezes, its lease lapses, the reaper and another go on, and it wakes and writes all it could."""
+    def freeze(self, claim: Claim, lease_id: UUID, *, alone: bool, speaks: bool, settles: bool) -> None:
+        """A worker freezes, its lease lapses, the reaper and another go on, and it wakes and writes all it could.
+
+        `settles`: it has just committed a step, which whoever goes on must find.
+        """
+        if settles:
+            self.append(claim)
+            self.settle(claim)
         self.lapse(claim.lease_id)
         self.reap()
         newer = self.claim(claim.job_id, lease_id, alone=alone)
         if speaks and newer is not None:
             self.append(newer)
         self.append(claim)
-        for write in (self.checkpoint, self.hand_over, self.let_go, self.finish, self.wait):
+        for write in (self.checkpoint, self.settle, self.hand_over, self.let_go, self.finish, self.wait, self.ask):
             write(claim)
 
     def drain(self) -> None:
@@ -150,6 +188,7 @@ class Play:
             for lease_id in list(self.model.live):
                 self.lapse(lease_id)
             self.let_waits_end()
+            self.let_actions_expire()
             self.let_seconds_pass()
             self.reap()
             self._work_on_all()
@@ -183,11 +222,13 @@ class Play:
         end = (row.status, row.content, row.finish_reason, row.completed_at, row.finished_at)
         if row.status in ENDED:
             assert self.ends.setdefault(row.id, end) == end, "G2: terminal is final"
-            assert set(row.content) <= {letter(row.attempt)}, "G3: only the last attempt's text"
+            assert row.content.startswith(row.settled), "what is committed stays"
+            assert set(row.content[len(row.settled) :]) <= {letter(row.attempt)}, "G3: only the last attempt's text"
         else:
             assert row.id not in self.ends, "G2: terminal is final"
             assert (row.content, row.finished_at) == ("", None)
-            assert row.status != Status.WAITING or row.wake_at is not None, "G1: it wakes"
+            assert (row.status == Status.WAITING) == (row.wake_at is not None), "G1: it wakes"
+            assert (row.status == Status.REQUIRES_ACTION) == (row.action_expires_at is not None), "G1: it expires"
             assert row.next_publish_at is not None, "G1: its wake-up is sent again"
         if row.status == Status.PROCESSING:
             assert not job.blocked, "G9: one at a time in a branch"

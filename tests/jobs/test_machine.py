@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -28,6 +27,7 @@ from app.jobs.claim import Claim
 from app.jobs.reaper import Abandoned
 from app.models import Status
 from tests.jobs.model import ENDED, Known
+from tests.jobs.pausing import WHICH, Pausing, chosen, somebody_claimed
 from tests.jobs.play import Play
 
 JOBS = 8
@@ -46,24 +46,11 @@ PROFILES = {
 }
 PROFILE = os.environ.get("MACHINE", "default")
 
-# Whom a rule concerns: mostly somebody who is still in the game, sometimes anybody who ever was.
-WHICH = st.integers(0, 23)
-WRITES = st.sampled_from(["checkpoint", "hand_over", "let_go", "recover"])
-
-T = TypeVar("T")
+WRITES = st.sampled_from(["checkpoint", "settle", "hand_over", "let_go", "recover"])
 
 
-def chosen(which: int, of: Sequence[T], mostly: Sequence[T]) -> T:
-    pool = mostly if which % 3 and mostly else of
-    return pool[which // 3 % len(pool)]
-
-
-def somebody_claimed(machine: Any) -> bool:
-    return bool(machine.play.claims)
-
-
-class Jobs(RuleBasedStateMachine):
-    """Jobs of two threads, worked on, frozen, cancelled and recovered in any order."""
+class Jobs(Pausing, RuleBasedStateMachine):
+    """Jobs of two threads, worked on, frozen, paused, cancelled and recovered in any order."""
 
     def __init__(self, app: Flask) -> None:
         super().__init__()
@@ -73,6 +60,8 @@ class Jobs(RuleBasedStateMachine):
             self.play.post(thread, 0)
         for _ in range(2):
             self.play.start_worker()
+        for job in self.play.jobs:  # the second one waits for the first
+            self.play.claim(job.id, self.play.leases[0], alone=True)
 
     def job(self, which: int) -> Known:
         return chosen(which, self.play.jobs, [job for job in self.play.jobs if not job.ended])
@@ -85,9 +74,13 @@ class Jobs(RuleBasedStateMachine):
         leases = self.play.leases
         return chosen(which, leases, [lease_id for lease_id in leases if lease_id in self.play.model.live])
 
-    @initialize(most=st.sampled_from([2, 3]))
-    def begin(self, most: int) -> None:
+    @initialize(most=st.sampled_from([2, 3]), settles=st.booleans())
+    def begin(self, most: int, settles: bool) -> None:
         self.play.allow_crashes(most)
+        for claim in self.play.claims:
+            self.play.append(claim)
+            if settles:
+                self.play.settle(claim)
 
     @precondition(lambda self: len(self.play.jobs) < JOBS)
     @rule(thread=st.integers(0, 1), back=st.integers(0, JOBS))
@@ -126,14 +119,9 @@ class Jobs(RuleBasedStateMachine):
         self.play.finish(self.claim(claim), status)
 
     @precondition(somebody_claimed)
-    @rule(claim=WHICH, seconds=st.sampled_from([0, 60]))
-    def wait(self, claim: int, seconds: float) -> None:
-        self.play.wait(self.claim(claim), seconds)
-
-    @precondition(somebody_claimed)
-    @rule(claim=WHICH, lease=WHICH, alone=st.booleans(), speaks=st.booleans())
-    def freeze(self, claim: int, lease: int, alone: bool, speaks: bool) -> None:
-        self.play.freeze(self.claim(claim), self.lease(lease), alone=alone, speaks=speaks)
+    @rule(claim=WHICH, lease=WHICH, alone=st.booleans(), speaks=st.booleans(), settles=st.booleans())
+    def freeze(self, claim: int, lease: int, alone: bool, speaks: bool, settles: bool) -> None:
+        self.play.freeze(self.claim(claim), self.lease(lease), alone=alone, speaks=speaks, settles=settles)
 
     @rule(job=WHICH)
     def wake(self, job: int) -> None:
@@ -149,13 +137,12 @@ class Jobs(RuleBasedStateMachine):
             else:
                 self.play.wake(job)
 
-    @rule(job=WHICH)
-    def cancel(self, job: int) -> None:
-        self.play.cancel(self.job(job))
-
-    @rule(job=WHICH)
-    def request_cancel(self, job: int) -> None:
-        self.play.request_cancel(self.job(job))
+    @rule(job=WHICH, is_obeyed=st.booleans())
+    def cancel(self, job: int, is_obeyed: bool) -> None:
+        if is_obeyed:
+            self.play.cancel(self.job(job))
+        else:
+            self.play.request_cancel(self.job(job))
 
     @rule()
     def look(self) -> None:
@@ -179,14 +166,6 @@ class Jobs(RuleBasedStateMachine):
     @rule(lease=WHICH)
     def lapse(self, lease: int) -> None:
         self.play.lapse(self.lease(lease))
-
-    @rule()
-    def let_waits_end(self) -> None:
-        self.play.let_waits_end()
-
-    @rule()
-    def let_seconds_pass(self) -> None:
-        self.play.let_seconds_pass()
 
     @rule(job=WHICH)
     def let_deadline_pass(self, job: int) -> None:

@@ -12,6 +12,7 @@ from sqlalchemy import func, select
 from app.chat import sending
 from app.chat.sending import Draft
 from app.database import reading
+from app.ids import new_id
 from app.jobs.claim import Claim
 from app.jobs.reaper import Abandoned
 from app.models import Job, Status
@@ -42,7 +43,9 @@ def writes_nothing(world: World, claim: Claim) -> None:
     for status in ENDED:
         assert not world.finish(claim, status)
     assert not world.checkpoint(claim, "late")
+    assert not world.settle(claim, "late")
     assert not world.wait(claim, 0)
+    assert not world.ask(claim, new_id(), 60)
     assert not world.hand_over(claim)
     assert not world.let_go(claim)
     assert (world.jobs(), world.outcomes()) == before

@@ -48,6 +48,7 @@ class World:
         self.user_id = rows.a_user()
         self.threads = [rows.a_thread(self.user_id) for _ in range(2)]
         self.written: dict[tuple[UUID, int], int] = {}
+        self.begun_with: dict[tuple[UUID, int], str] = {}
 
     def post(self, thread_id: UUID, before: Known | None) -> Known:
         """A message in the branch that ends with the reply `before`."""
@@ -63,11 +64,15 @@ class World:
 
     def claim(self, job_id: UUID, lease_id: UUID, crashes_below: int) -> Claim | None:
         with transaction() as session:
-            return lifecycle.claim(session, job_id, lease_id, REPLY_SECONDS, crashes_below)
+            claim = lifecycle.claim(session, job_id, lease_id, REPLY_SECONDS, crashes_below)
+        if claim is not None:
+            self.begun_with[job_id, claim.attempt] = rows.job(job_id).settled
+        return claim
 
     def text(self, claim: Claim) -> str:
-        """What this attempt has appended to the log."""
-        return letter(claim.attempt) * self.written.get((claim.job_id, claim.attempt), 0)
+        """What this attempt found settled, and what it has appended to the log."""
+        key = (claim.job_id, claim.attempt)
+        return self.begun_with[key] + letter(claim.attempt) * self.written.get(key, 0)
 
     def append(self, claim: Claim) -> bool:
         """The next letter."""
@@ -77,17 +82,36 @@ class World:
         event = Event(events.DELTA, str(claim.thread_id), message_id, claim.attempt, fields)
         [outcome] = log.append(redis(), settings(), [event])
         if isinstance(outcome, str):
-            self.written[claim.job_id, claim.attempt] = len(text) + 1
+            key = (claim.job_id, claim.attempt)
+            self.written[key] = self.written.get(key, 0) + 1
         return isinstance(outcome, str)
 
     def checkpoint(self, claim: Claim, text: str) -> bool:
         return done(lambda s: lifecycle.checkpoint(s, claim, text))
+
+    def settle(self, claim: Claim, text: str) -> bool:
+        return done(lambda s: lifecycle.settle(s, claim, text))
 
     def finish(self, claim: Claim, status: Status) -> bool:
         return finishing.finish(claim, Outcome(status, self.text(claim), REASONS[status]))
 
     def wait(self, claim: Claim, seconds: float) -> bool:
         return done(lambda s: lifecycle.wait(s, claim, seconds, REPLY_SECONDS))
+
+    def ask(self, claim: Claim, action_id: UUID, seconds: float) -> bool:
+        return done(lambda s: lifecycle.ask(s, claim, action_id, seconds, REPLY_SECONDS))
+
+    def answer(self, job_id: UUID, action_id: UUID) -> bool:
+        return done(lambda s: lifecycle.answer(s, job_id, action_id))
+
+    def hasten(self, job_id: UUID) -> bool:
+        return done(lambda s: lifecycle.hasten(s, job_id))
+
+    def snooze(self, job_id: UUID, seconds: float) -> bool:
+        return done(lambda s: lifecycle.snooze(s, job_id, seconds))
+
+    def steer(self, job_id: UUID) -> bool:
+        return done(lambda s: lifecycle.steer(s, job_id))
 
     def hand_over(self, claim: Claim) -> bool:
         return done(lambda s: lifecycle.hand_over(s, claim))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from tests.mutants.edits import LIFECYCLE, MACHINE, MOVES, one, without
 from tests.mutants.mutant import Edit, Mutant
+from tests.mutants.pauses import PAUSING, STEPPING
 
-MOVES, LIFECYCLE = "app/jobs/transitions.py", "app/jobs/lifecycle.py"
 FENCES = ("tests/jobs/test_machine_fences.py",)
 LIVES = ("tests/jobs/test_lifecycle.py",)
-MACHINE = ("tests/jobs/test_machine.py",)
 LOG = ("tests/stream/test_log.py",)
 
 _CLAIM = "guards=frozenset({Guard.LIVE, Guard.DUE, Guard.UNBLOCKED, Guard.UNCANCELLED, Guard.FEW_CRASHES}),"
@@ -16,53 +16,41 @@ _ORPHANED = "_ORPHANED = frozenset({Guard.ATTEMPT, Guard.LAPSED})"
 _UNOWNED = "leaves=UNOWNED,\n    enters=frozenset({Status.FAILED, Status.CANCELLED}),\n    "
 
 
-def _without(name: str, breaks: str, text: str, guard: str, tests: tuple[str, ...]) -> Mutant:
-    """The table without one guard."""
-    new = text.replace(f"Guard.{guard}, ", "").replace(f", Guard.{guard}", "")
-    return Mutant(name, breaks, (Edit(MOVES, text, new),), tests)
-
-
-def _one(name: str, breaks: str, edit: Edit, tests: tuple[str, ...]) -> Mutant:
-    return Mutant(name, breaks, (edit,), tests)
-
-
 GUARDS = (
-    _without("held-without-attempt", "an older attempt writes nothing", _HELD, "ATTEMPT", FENCES),
-    _without("held-without-lease", "who was let go writes nothing", _HELD, "LEASE", FENCES),
-    _without(
-        "orphan-without-attempt", "a late reaper takes nothing from a later attempt", _ORPHANED, "ATTEMPT", FENCES
-    ),
-    _without("orphan-without-lapsed", "who lives loses nothing", _ORPHANED, "LAPSED", FENCES),
-    _without("claim-without-live", "a lapsed lease claims nothing", _CLAIM, "LIVE", LIVES),
-    _without("claim-without-due", "a wait lasts as long as it was to last", _CLAIM, "DUE", FENCES),
-    _without("claim-without-unblocked", "one reply at a time in a branch", _CLAIM, "UNBLOCKED", LIVES),
-    _without("claim-without-uncancelled", "what is cancelled does not begin", _CLAIM, "UNCANCELLED", LIVES),
-    _without("claim-without-few-crashes", "a reply's last try is made alone", _CLAIM, "FEW_CRASHES", MACHINE),
-    _one(
+    without("held-without-attempt", "an older attempt writes nothing", _HELD, "ATTEMPT", FENCES),
+    without("held-without-lease", "who was let go writes nothing", _HELD, "LEASE", FENCES),
+    without("orphan-without-attempt", "a late reaper takes nothing from a later attempt", _ORPHANED, "ATTEMPT", FENCES),
+    without("orphan-without-lapsed", "who lives loses nothing", _ORPHANED, "LAPSED", FENCES),
+    without("claim-without-live", "a lapsed lease claims nothing", _CLAIM, "LIVE", LIVES),
+    without("claim-without-due", "a wait lasts as long as it was to last", _CLAIM, "DUE", FENCES),
+    without("claim-without-unblocked", "one reply at a time in a branch", _CLAIM, "UNBLOCKED", LIVES),
+    without("claim-without-uncancelled", "what is cancelled does not begin", _CLAIM, "UNCANCELLED", LIVES),
+    without("claim-without-few-crashes", "a reply's last try is made alone", _CLAIM, "FEW_CRASHES", MACHINE),
+    one(
         "end-unowned-without-attempt",
         "a late reaper ends nothing of a later attempt",
         Edit(MOVES, _UNOWNED + "guards=frozenset({Guard.ATTEMPT}),", _UNOWNED + "guards=frozenset(),"),
         FENCES,
     ),
-    _one(
+    one(
         "wake-without-due",
         "a wait lasts as long as it was to last",
         Edit(MOVES, "guards=frozenset({Guard.DUE}),", "guards=frozenset(),"),
         FENCES,
     ),
-    _one(
+    one(
         "update-without-status",
         "an UPDATE names the state it leaves",
         Edit(LIFECYCLE, ".where(Job.id == named.job_id, leaves, *guards)", ".where(Job.id == named.job_id, *guards)"),
         MACHINE,
     ),
-    _one(
+    one(
         "update-without-guards",
         "an UPDATE names attempt and lease",
         Edit(LIFECYCLE, ".where(Job.id == named.job_id, leaves, *guards)", ".where(Job.id == named.job_id, leaves)"),
         MACHINE,
     ),
-    _one(
+    one(
         "finish-twice",
         "terminal is final",
         Edit(
@@ -75,19 +63,19 @@ GUARDS = (
 )
 
 COUNTS = (
-    _one(
+    one(
         "claim-keeps-the-attempt",
         "each claim has a number of its own",
         Edit(LIFECYCLE, "attempt=Job.attempt + 1,", "attempt=Job.attempt,"),
         LIVES,
     ),
-    _one(
+    one(
         "claim-keeps-the-text",
         "retries replace, never repeat",
-        Edit(LIFECYCLE, 'checkpoint="",\n        started_at', "checkpoint=Job.checkpoint,\n        started_at"),
+        Edit(LIFECYCLE, "checkpoint=Job.settled,\n", "checkpoint=Job.checkpoint,\n"),
         LIVES,
     ),
-    _one(
+    one(
         "recover-counts-no-crash",
         "what kills its workers fails after some crashes",
         Edit(
@@ -117,7 +105,7 @@ COUNTS = (
 )
 
 ELSEWHERE = (
-    _one(
+    one(
         "renew-revives",
         "lapsed once, lapsed for ever",
         Edit(
@@ -127,7 +115,7 @@ ELSEWHERE = (
         ),
         ("tests/jobs/test_lease.py",),
     ),
-    _one(
+    one(
         "presence-ignores-the-lapse",
         "who may have lost its lease is silent",
         Edit(
@@ -137,7 +125,7 @@ ELSEWHERE = (
         ),
         ("tests/jobs/test_presence.py",),
     ),
-    _one(
+    one(
         "publish-before-the-commit",
         "a wake-up finds its row",
         Edit(
@@ -145,24 +133,23 @@ ELSEWHERE = (
             "            once.keep(session, render(sent))\n",
             "            once.keep(session, render(sent))\n"
             "        if sent.reply.queue_position is None and sent.reply.job_id is not None:\n"
-            "            queue.publish(sent.reply.job_id, PROCESS_MESSAGE, queue.REPLIES)\n"
-            "            return sent\n",
+            "            telling.queue.publish(sent.reply.job_id, PROCESS_MESSAGE, telling.queue.REPLIES)\n",
         ),
         FENCES,
     ),
-    _one(
+    one(
         "publish-before-the-last-step",
         "what is refused wakes nobody",
         Edit(
             "app/chat/sending.py",
-            "        sent = _store(session, user_id, draft, request_id)\n",
-            "        sent = _store(session, user_id, draft, request_id)\n"
+            "        sent = store(session)\n",
+            "        sent = store(session)\n"
             "        assert sent.reply.job_id is not None\n"
-            "        queue.publish(sent.reply.job_id, PROCESS_MESSAGE, queue.REPLIES)\n",
+            "        telling.queue.publish(sent.reply.job_id, PROCESS_MESSAGE, telling.queue.REPLIES)\n",
         ),
         ("tests/chat/test_sending.py",),
     ),
-    _one(
+    one(
         "log-takes-older-attempts",
         "nothing of an older attempt is appended",
         Edit(
@@ -170,13 +157,13 @@ ELSEWHERE = (
         ),
         LOG,
     ),
-    _one(
+    one(
         "log-takes-more-after-the-end",
         "nothing is appended after the end",
         Edit("app/stream/log.py", "ARGV[3] == '1' and 'done' or ARGV[2]", "ARGV[2]"),
         LOG,
     ),
-    _one(
+    one(
         "checkpoint-outlives-a-reset",
         "what was taken back is in no row",
         Edit(
@@ -186,7 +173,7 @@ ELSEWHERE = (
         ),
         ("tests/chat/test_keeping.py",),
     ),
-    _one(
+    one(
         "announced-before-it-is-told",
         "every end is told, whatever Redis does",
         Edit(
@@ -198,4 +185,4 @@ ELSEWHERE = (
     ),
 )
 
-MUTANTS = {mutant.name: mutant for mutant in GUARDS + COUNTS + ELSEWHERE}
+MUTANTS = {mutant.name: mutant for mutant in GUARDS + PAUSING + STEPPING + COUNTS + ELSEWHERE}

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from app.jobs.transitions import Guard
 from tests.mutants.__main__ import main
 from tests.mutants.catalog import MUTANTS
 from tests.mutants.mutant import DoesNotApply, Edit, Mutant
@@ -54,8 +55,8 @@ def test_an_unknown_name_is_said_in_one_sentence(capsys: pytest.CaptureFixture[s
 
 def test_every_kind_of_guard_is_among_the_mutants() -> None:
     changed = " ".join(edit.old for mutant in MUTANTS.values() for edit in mutant.edits)
-    for guard in ("ATTEMPT", "LEASE", "LAPSED", "LIVE", "DUE", "UNBLOCKED", "UNCANCELLED", "FEW_CRASHES"):
-        assert f"Guard.{guard}" in changed
+    for guard in Guard:
+        assert f"Guard.{guard.name}" in changed
 
 
 def test_the_command_is_the_module() -> None:

@@ -18,7 +18,10 @@ FAULTS = {
     "F01": Fault(
         "worker killed in mid-stream", "another streams again within 15 s; readers see a reset, then the text"
     ),
-    "F02": Fault("worker killed at every critical point", "the same, for each point"),
+    "F02": Fault(
+        "worker killed at every critical point, also around a tool call",
+        "the same, for each point; a tool that may not be repeated runs at most once",
+    ),
     "F03": Fault("worker frozen past its lease, then woken", "the old attempt writes nothing"),
     "F04": Fault("no worker for two minutes", "accepted, shown as pending, done when one returns"),
     "F05": Fault("a reply that kills every worker", "it fails after 3 crashes; its neighbours complete"),
@@ -35,7 +38,7 @@ FAULTS = {
     "F14": Fault("cancel at every moment", "no call starts after 5 s; ended within 15 s with the partial text"),
     "F15": Fault("double click, two tabs, a lost response", "one message"),
     "F16": Fault("wait across a restart of everything", "fires once, on time within 5 s"),
-    "F17": Fault("input answered twice, late, by another", "one winner", missing="questions to people"),
+    "F17": Fault("input answered twice, late, by another", "one winner; 409, 410, 404 to the others"),
     "F18": Fault("reader cut after every byte, cursors malformed or foreign", "the right suffix or a snapshot"),
     "F19": Fault("slow or dead readers, 500 at once", "others unaffected; memory bounded"),
     "F20": Fault("50 parallel posts with credit for one", "one accepted", missing="credits"),
