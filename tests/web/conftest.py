@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -13,6 +15,7 @@ from playwright.sync_api import Browser, sync_playwright
 from app import create_app
 from app.extensions import db
 from tests.conftest import MakeSettings
+from tests.support.copy import ROOT
 from tests.support.stack import Stack, running_stack
 from tests.web.person import Person
 from tests.web.visitor import Visitor
@@ -34,9 +37,13 @@ _ARGUMENTS = [
 
 @pytest.fixture(scope="package")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """A running copy, shared by the tests of the pages."""
+    """A running copy, shared by the tests of the pages, with an MCP server one of whose tools needs a yes."""
     folder = tmp_path_factory.mktemp("web")
-    with running_stack(folder, f"sqlite:///{folder / 'holdfast.db'}", LEASE_SECONDS="3") as running:
+    servers = folder / "mcp.json"
+    files = {"command": sys.executable, "args": [str(ROOT / "tests" / "tools" / "mcp_server.py"), "stdio"]}
+    servers.write_text(json.dumps({"servers": {"files": files}}))
+    url = f"sqlite:///{folder / 'holdfast.db'}"
+    with running_stack(folder, url, LEASE_SECONDS="3", MCP_CONFIG=str(servers)) as running:
         yield running
 
 

@@ -62,6 +62,12 @@ class Person:
         self.say(text)
         return self.page.url
 
+    def allow(self, key: str, *tools: str) -> None:
+        """Let every reply have these tools."""
+        headers = {"Authorization": f"Bearer {key}"}
+        allowed = self.page.request.patch("/api/me", data={"preferences": {"tools": list(tools)}}, headers=headers)
+        assert allowed.ok, allowed.text()
+
     def sees_status(self, status: str) -> None:
         """Wait until the newest reply is shown as `status`."""
         expect(self.replies.last).to_have_attribute("data-status", status, timeout=20_000)

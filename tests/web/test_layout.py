@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from playwright.sync_api import expect
 
 from tests.web.conftest import MeetPerson
+from tests.web.person import Person
 
 _TOO_WIDE = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 _UNLABELLED = """[...document.querySelectorAll("input:not([type=hidden]), textarea, select")]
@@ -45,3 +48,30 @@ def test_every_field_has_a_label(meet: MeetPerson) -> None:
     ada.sign_up()
     ada.start("hello")
     assert ada.page.evaluate(_UNLABELLED) == 0
+
+
+@pytest.mark.parametrize("width", [1280, 390, 320])
+def test_tools_questions_and_forms_fit_their_window(meet: MeetPerson, width: int) -> None:
+    ada = meet("ada", viewport={"width": width, "height": 800})
+    ada.allow(ada.sign_up(), "calculator", "ask_user", "wait", "files__*")
+    question = json.dumps({"question": "x" * 500, "options": ["y" * 200, "no"]})
+    erase, sum_ = json.dumps({"path": "z" * 500}), json.dumps({"expression": f"1+{'1' * 200}"})
+    tools = [f"calculator {sum_}", f"ask_user {question}", f"files__erase {erase}", 'wait {"seconds": 600}']
+    ada.start("\n!step\n".join(f"!tool {tool}" for tool in tools))
+    _fits(ada, "requires_action")
+    ada.page.get_by_role("button", name="no", exact=True).click()
+    expect(ada.page.get_by_label("Reject")).to_be_visible()
+    _fits(ada, "requires_action")
+    ada.page.get_by_label("Reject").check()
+    ada.page.get_by_role("button", name="Decide").click()
+    ada.sees_status("waiting")
+    _fits(ada, "waiting")
+
+
+def _fits(person: Person, status: str) -> None:
+    """With everything opened that can be."""
+    person.sees_status(status)
+    for summary in person.page.locator("details:not([open]) > summary").all():
+        summary.click()
+    assert person.page.evaluate(_TOO_WIDE) == 0
+    assert person.page.evaluate(_UNLABELLED) == 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from playwright.sync_api import expect
 
 from tests.web.conftest import MeetPerson
@@ -54,3 +56,23 @@ def test_a_refused_form_shows_its_text_as_text(meet: MeetPerson) -> None:
     expect(eve.page.get_by_role("alert")).to_contain_text("Model: Unknown model")
     assert eve.page.get_by_label("Message").input_value() == text
     assert eve.page.get_by_label("Model").input_value() == "nobody/knows"
+
+
+def test_nothing_that_a_tool_is_asked_or_answers_runs(meet: MeetPerson) -> None:
+    eve = meet("eve")
+    eve.allow(eve.sign_up(), "ask_user")
+    for text in CORPUS:
+        question = json.dumps({"question": text, "options": [text]})
+        address = eve.start(f"!tool ask_user {question}\n!step\n!results")
+        expect(eve.replies.last.locator(".prompt")).to_have_text(text)
+        eve.page.reload()
+        expect(eve.replies.last.locator(".prompt")).to_have_text(text)
+        eve.replies.last.locator("[name=option]").click()
+        eve.sees_status("completed")
+        streamed = eve.replies.last.locator("[data-slot=result]").all_text_contents()
+        eve.page.goto(address)
+        assert streamed == eve.replies.last.locator("[data-slot=result]").all_text_contents() == [text]
+        assert json.loads(eve.replies.last.locator("[data-slot=arguments]").text_content() or "") == json.loads(
+            question
+        )
+    assert eve.page.locator("main script, main img, main iframe, main svg, main style, main base").count() == 0

@@ -62,3 +62,35 @@ def test_a_refused_message_comes_back_with_its_text_and_names_the_field(ada: Per
     expect(ada.page.get_by_role("alert")).to_contain_text("Message: must not be empty")
     assert ada.page.get_by_label("Message").input_value() == "  \n  "
     assert ada.page.locator(".threads").count() == 0
+
+
+def test_a_question_and_an_approval_are_answered_by_plain_forms(ada: Person) -> None:
+    ada.allow(ada.sign_up(), "ask_user", "wait", "files__*")
+    ask, erase = '!tool ask_user {"question": "Which file?"}', '!tool files__erase {"path": "notes.txt"}'
+    ada.start(f'{ask}\n!step\n{erase}\n!step\n!tool wait {{"seconds": 600}}\n!step\n!results')
+    ada.sees_status("requires_action")
+    ada.page.get_by_label("Your answer").fill("notes.txt")
+    ada.page.get_by_role("button", name="Answer").click()
+    expect(ada.page.get_by_role("group", name="files__erase")).to_be_visible()
+    ada.page.get_by_label("Approve").check()
+    ada.page.get_by_role("button", name="Decide").click()
+    ada.sees_status("waiting")
+    expect(ada.replies.last.locator(".state time")).not_to_be_empty()
+    ada.page.get_by_role("button", name="Go on now").click()
+    ada.sees_status("completed")
+    expect(ada.last_text).to_contain_text("erased notes.txt")
+    expect(ada.replies.last.locator(".call")).to_have_count(3)
+
+
+def test_versions_are_made_and_switched_by_plain_forms(ada: Person) -> None:
+    ada.sign_up()
+    ada.start("first")
+    ada.sees_status("completed")
+    ada.page.get_by_text("Edit", exact=True).click()
+    ada.page.get_by_label("What you meant").fill("second")
+    ada.page.get_by_role("button", name="Ask again").click()
+    expect(ada.last_text).to_have_text("second")
+    ada.page.get_by_role("button", name="Version before").click()
+    expect(ada.last_text).to_have_text("first")
+    ada.page.get_by_role("button", name="Regenerate").click()
+    expect(ada.replies.last).to_contain_text("2 of 2")
