@@ -84,8 +84,7 @@ class Calling:
         for call in self._progress.open_calls:
             tool = self._box.offered.get(call.name)
             if tool is None:
-                names = ", ".join(self._box.offered) or "none"
-                self._tell(self._progress.refuse(call, f"There is no tool of this name; there are: {names}."))
+                self._tell(self._progress.refuse(call, self._box.without(call.name)))
                 continue
             try:
                 arguments = tool.validated(call.arguments)

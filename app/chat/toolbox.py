@@ -16,7 +16,7 @@ from app.jobs.run import Run, Stop
 from app.llm.types import ToolSpec
 from app.tools.context import ToolContext
 from app.tools.occasion import Occasion
-from app.tools.registry import BUILT_IN, choose
+from app.tools.registry import BUILT_IN, choose, is_allowed
 from app.tools.tool import Tool
 
 # A worker that is told to stop gives its tools this long before it hands the reply over without their results.
@@ -42,6 +42,13 @@ class Toolbox:
     def specs(self) -> tuple[ToolSpec, ...]:
         """The offered tools as a provider is told of them."""
         return tuple(ToolSpec(each.name, each.description, each.parameters) for each in self.offered.values())
+
+    def without(self, name: str) -> str:
+        """What a model is told that calls a tool which it was not offered."""
+        for each in self.considered:
+            if is_allowed(name, (each["name"],)):
+                return f"The tool {name} cannot be called: {each['reason']}"
+        return f"There is no tool of this name; there are: {', '.join(self.offered) or 'none'}."
 
 
 def prepare(settings: Settings, work: Work, listing: Listing) -> Toolbox:

@@ -80,6 +80,7 @@ def test_parallel_calls_run_side_by_side(workshop: Workshop, user_id: UUID) -> N
     ("asked", "told"),
     [
         (call("nothing"), "There is no tool of this name"),
+        (call("clock"), "it was not asked for"),
         (call("calculator"), "expression"),
         (call("calculator", expression="1 / 0"), "zero"),
     ],

@@ -44,7 +44,7 @@ def open_shop(make_scene: MakeScene, folder: Path, **settings: Any) -> Iterator[
     """A scene with a tool server; the checker reads what really ran."""
     log, config = folder / "ran.jsonl", folder / "mcp.json"
     log.touch()
-    server = {"command": sys.executable, "args": [str(PROGRAM), str(log)], "approval": ["erase"]}
+    server = {"command": sys.executable, "args": ["-P", str(PROGRAM), str(log)], "approval": ["erase"]}
     config.write_text(json.dumps({"servers": {"shop": server}}))
     with make_scene(MCP_CONFIG=str(config), **settings) as scene:
         scene.evidence += ["--tools", str(log)]
