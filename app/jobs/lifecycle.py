@@ -105,9 +105,7 @@ def claim(session: Session, job_id: UUID, lease_id: UUID, reply_seconds: float, 
         return None
     session.execute(insert(Attempt).values(job_id=job_id, number=row.attempt, lease_id=lease_id))
     left = (row.deadline_at - row.now).total_seconds()
-    return Claim(
-        job_id, row.thread_id, row.attempt, lease_id, row.request_id, row.waits, row.steers, row.now, left
-    )
+    return Claim(job_id, row.thread_id, row.attempt, lease_id, row.request_id, row.waits, row.steers, row.now, left)
 
 
 def checkpoint(session: Session, claim: Claim, text: str) -> bool:

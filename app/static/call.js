@@ -13,11 +13,15 @@ function brief(text) {
 
 const written = (value) => (typeof value === "string" ? value : JSON.stringify(value, null, 2));
 
+export function setCall(card, status) {
+  card.dataset.status = status;
+  showOnly(card, status, "called");
+}
+
 /** Makes `card` equal to `invocation`. */
 function fill(card, invocation) {
   const slot = (name) => card.querySelector(`[data-slot="${name}"]`);
-  card.dataset.status = invocation.status;
-  showOnly(card, invocation.status, "called");
+  setCall(card, invocation.status);
   slot("name").textContent = invocation.name;
   slot("brief").textContent = brief(invocation.error || invocation.result);
   slot("arguments").textContent = written(invocation.arguments);

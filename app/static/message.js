@@ -1,5 +1,5 @@
 // One message on the page. What anybody wrote is set as text, never as markup.
-import { showCall } from "./call.js";
+import { setCall, showCall } from "./call.js";
 import { showOnly } from "./show.js";
 import { setTime } from "./times.js";
 import { isTyped } from "./typed.js";
@@ -75,6 +75,14 @@ export class Message {
   wait(until) {
     setTime(this.slot("wake"), until);
     this.setStatus("waiting");
+  }
+
+  /** It stops until `until`, or, without that, until somebody has answered `asked`. */
+  pause({ wake_at: until, required_action: asked }) {
+    if (until) this.wait(until);
+    else this.setStatus("requires_action");
+    for (const card of this.slot("calls").querySelectorAll('[data-status="processing"]')) setCall(card, this.status);
+    for (const invocation of asked?.tool_invocations ?? []) this.call(invocation);
   }
 
   /** How many replies stand before it. */

@@ -104,9 +104,9 @@ const APPLY = {
   }),
   "message.delta": change((message, event) => message.join(event.offset, event.text) || open()),
   "message.reset": change((message, event) => message.setText(event.text)),
-  "message.waiting": change((message, event) => message.wait(event.wake_at)),
+  "message.waiting": change((message, event) => message.pause(event)),
   "message.requires_action": change((message, event) => {
-    message.setStatus("requires_action");
+    message.pause(event);
     if (isAsked({ id: event.message_id, ...event })) refresh();
   }),
   "tool.started": call,
