@@ -68,7 +68,8 @@ def gather(session: Session, settings: Settings, job_id: UUID, at: datetime) -> 
         system += f"\n\n{goals.INSTRUCTIONS}"
     max_output = _max_output(settings, chosen, model)
     budget = _budget(settings, chosen, model, max_output) - estimate(system)
-    turns = _history(session, reply.parent_id, budget)
+    taken = tuple(steps.of_job(session, job_id)) if job.attempt > 1 else ()
+    turns = _history(session, reply.parent_id, budget, without=sum(step.said for step in taken))
     content = next((turn.content for turn in reversed(turns) if turn.role == "user"), "")
     if "continues" in reply.parameters:
         turns = (*turns, Turn("assistant", job.settled), Turn("user", _GO_ON))
@@ -91,7 +92,7 @@ def gather(session: Session, settings: Settings, job_id: UUID, at: datetime) -> 
         goal=goal,
         started_at=job.started_at or at,
         settled=job.settled,
-        steps=tuple(steps.of_job(session, job_id)) if job.attempt > 1 else (),
+        steps=taken,
     )
 
 
@@ -122,9 +123,12 @@ def _budget(settings: Settings, chosen: dict[str, Any], model: Model, max_output
     return min(wanted, model.context_tokens - max_output)
 
 
-def _history(session: Session, leaf: UUID | None, budget: int) -> tuple[Turn, ...]:
-    """The newest messages that fit, oldest first. The last one always goes along: better refused than unasked."""
-    ids = ancestors(session, leaf, _MAX_TURNS)
+def _history(session: Session, leaf: UUID | None, budget: int, without: int) -> tuple[Turn, ...]:
+    """The newest messages that fit, oldest first. The last one always goes along: better refused than unasked.
+
+    `without` that many at its end, which were said into the reply itself: its steps have them at their places.
+    """
+    ids = ancestors(session, leaf, _MAX_TURNS)[without:]
     rows = {row.id: row for row in session.scalars(select(Message).where(Message.id.in_(ids)))}
     taken = steps.with_calls(session, (row.id for row in rows.values() if row.role != "user"))
     kept: list[list[Turn]] = []

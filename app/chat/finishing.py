@@ -153,7 +153,9 @@ def _spent(session: Session, job_id: UUID, end: Outcome) -> tuple[Usage | None, 
     columns = (Step.prompt_tokens, Step.completion_tokens, Step.cached_tokens, Step.reasoning_tokens)
     sums = [func.sum(column) for column in columns]
     taken = session.execute(
-        select(func.count(), func.max(case((Step.estimated, 1), else_=0)), *sums).where(Step.job_id == job_id)
+        select(func.count(), func.max(case((Step.estimated, 1), else_=0)), *sums).where(
+            Step.job_id == job_id, Step.kind == steps.MODEL
+        )
     ).one()
     count, estimated, *tokens = taken
     return (Usage(*(int(value or 0) for value in tokens)), bool(estimated)) if count else (None, False)

@@ -22,7 +22,7 @@ def spent(settings: Settings, work: Work, progress: Progress, run: Run) -> Outco
     text = progress.settled
     if progress.refusals > _MOST_REFUSALS:
         return outcome.confused(text)
-    if len(progress.steps) >= (settings.max_tool_steps if work.goal is None else work.goal.max_steps):
+    if len(progress.model_calls) >= (settings.max_tool_steps if work.goal is None else work.goal.max_steps):
         return outcome.answered(text, "tool_limit")
     if _over_budget(work, progress, run):
         return outcome.answered(text, "budget")

@@ -63,16 +63,22 @@ class Progress:
         self.steps.append(Taken(call.number, call.text, call.usage, tuple(calls)))
         failpoints.hit("stepped")
 
-    def take_steers(self) -> list[str]:
-        """The messages that steer this reply and were not read yet: from here on they stand above it in the path."""
-        taken: list[str] = []
+    @property
+    def model_calls(self) -> list[Taken]:
+        """The steps that a model has made."""
+        return [step for step in self.steps if not step.said]
+
+    def take_steers(self) -> None:
+        """Commit the messages that steer this reply and were not read yet as steps: here they enter."""
+        claim, taken = self._run.claim, list[Taken]()
 
         def write(session: Session) -> None:
             # Nothing is left to take where this is done again because nobody knew whether it was committed.
-            taken[:] = steering.take_steers(session, self._run.claim.job_id, self._message_id) or taken
+            if texts := steering.take_steers(session, claim.job_id, self._message_id):
+                taken[:] = steps.say(session, claim.job_id, claim.attempt, len(self.steps) + 1, texts)
 
         self._commit(write, self.settled)
-        return taken
+        self.steps += taken
 
     def refuse(self, call: Called, why: str) -> ToolInvocation:
         """The model asked for what cannot be done: it is told so, and nothing was run."""

@@ -20,6 +20,10 @@ from app.models import Step, ToolCall
 from app.models.columns import table
 from app.text import printable
 
+# Kinds of steps.
+MODEL = "model"
+SAID = "said"
+
 PENDING = "pending"
 PROCESSING = "processing"
 WAITING = "waiting"
@@ -65,7 +69,7 @@ def store(session: Session, job_id: UUID, message_id: UUID, step_id: UUID, call:
         "job_id": job_id,
         "number": call.number,
         "attempt": call.attempt,
-        "kind": "model",
+        "kind": MODEL,
         "model_id": call.model_id,
         "request_id": _short(call.request_id) if call.request_id else None,
         "text": call.text,
@@ -122,19 +126,21 @@ class Called:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """One model call that ended, with the tool calls it asked for. `text` is what it wrote itself."""
+    """One model call that ended, with the tool calls it asked for; `text` is what it wrote itself. Or, where `said` is
+    true, what a person said into the reply at this place."""
 
     number: int
     text: str
-    usage: Usage | None
-    calls: tuple[Called, ...]
+    usage: Usage | None = None
+    calls: tuple[Called, ...] = ()
+    said: bool = False
 
 
 def of_job(session: Session, job_id: UUID) -> list[Taken]:
     """The steps of one job, in order."""
     steps = session.scalars(select(Step).where(Step.job_id == job_id).order_by(Step.number)).all()
     calls = _calls(session, [step.id for step in steps])
-    return [Taken(step.number, step.text, _usage(step), tuple(calls[step.id])) for step in steps]
+    return [_taken(step, calls[step.id]) for step in steps]
 
 
 def with_calls(session: Session, message_ids: Iterable[UUID]) -> dict[UUID, list[Taken]]:
@@ -148,10 +154,11 @@ def with_calls(session: Session, message_ids: Iterable[UUID]) -> dict[UUID, list
     if not job_of:
         return {}
     found: dict[UUID, list[Taken]] = defaultdict(list)
-    steps = session.scalars(select(Step).where(Step.job_id.in_(job_of)).order_by(Step.job_id, Step.number)).all()
+    written = select(Step).where(Step.job_id.in_(job_of), Step.kind == MODEL)
+    steps = session.scalars(written.order_by(Step.job_id, Step.number)).all()
     calls = _calls(session, [step.id for step in steps])
     for step in steps:
-        found[job_of[step.job_id]].append(Taken(step.number, step.text, _usage(step), tuple(calls[step.id])))
+        found[job_of[step.job_id]].append(_taken(step, calls[step.id]))
     return found
 
 
@@ -169,7 +176,9 @@ def total(usages: Iterable[Usage | None]) -> Usage:
 def turns(steps: Sequence[Taken]) -> Iterator[Turn]:
     """What a model is shown of them: each step's words and calls, then every call's result."""
     for step in steps:
-        if step.text or step.calls:
+        if step.said:
+            yield Turn("user", step.text)
+        elif step.text or step.calls:
             yield Turn("assistant", step.text, tuple(_as_sent(call) for call in step.calls))
         for call in step.calls:
             yield Turn("tool", call.told, tool_call_id=call.call_id)
@@ -204,6 +213,19 @@ def _calls(session: Session, step_ids: Sequence[UUID]) -> dict[UUID, list[Called
     for row in session.scalars(select(ToolCall).where(ToolCall.step_id.in_(step_ids)).order_by(ToolCall.id)):
         found[row.step_id].append(called(row))
     return found
+
+
+def say(session: Session, job_id: UUID, attempt: int, number: int, texts: Sequence[str]) -> list[Taken]:
+    """Insert a step for each text that a person has said into the reply, from `number` on."""
+    common = {"job_id": job_id, "attempt": attempt, "kind": SAID}
+    rows = [{"id": new_id(), **common, "number": place, "text": text} for place, text in enumerate(texts, number)]
+    if rows:
+        session.execute(_INSERT_STEP, rows)
+    return [Taken(place, text, said=True) for place, text in enumerate(texts, number)]
+
+
+def _taken(step: Step, calls: Sequence[Called]) -> Taken:
+    return Taken(step.number, step.text, _usage(step), tuple(calls), said=step.kind == SAID)
 
 
 def _asked(call: llm.ToolCall) -> dict[str, Any]:

@@ -77,7 +77,7 @@ class _Asked:
     @property
     def most_calls(self) -> int:
         """Without retries: one for each step, and one for each attempt that was not the last and may have lost one."""
-        taken = Counter(step.attempt for step in self.steps)
+        taken = Counter(step.attempt for step in self.steps if step.by_model)
         return sum(max(1, taken[each.number] + (each.outcome != "completed")) for each in self.attempts)
 
 

@@ -12,6 +12,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, case, exists, func, null, select
 from sqlalchemy.orm import Session, aliased
 
+from app.chat.steps import MODEL
 from app.database import reading
 from app.models import ACTIVE, TERMINAL, Attempt, Job, Message, Status, Step, Thread, WorkerLease
 
@@ -32,12 +33,13 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True)
 class Stepped:
-    """One row of `steps`; `length` is that of what the model wrote in it."""
+    """One row of `steps`; `length` is that of what a model wrote in it. What a person said is none of the model's."""
 
     number: int
     attempt: int
     completed_at: datetime
     length: int
+    by_model: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,8 +228,10 @@ def attempts_of(session: Session, job_ids: Sequence[UUID]) -> Mapping[UUID | Non
 
 def steps_of(session: Session, job_ids: Sequence[UUID]) -> Mapping[UUID | None, tuple[Stepped, ...]]:
     """The steps of each job, in order."""
-    columns = (Step.job_id, Step.number, Step.attempt, Step.completed_at, func.length(Step.text).label("length"))
+    by_model = Step.kind == MODEL
+    length = case((by_model, func.length(Step.text)), else_=0).label("length")
+    columns = (Step.job_id, Step.number, Step.attempt, Step.completed_at, length, by_model.label("by_model"))
     found: defaultdict[UUID | None, tuple[Stepped, ...]] = defaultdict(tuple)
     for row in session.execute(select(*columns).where(Step.job_id.in_(job_ids)).order_by(Step.number)):
-        found[row.job_id] += (Stepped(row.number, row.attempt, row.completed_at, row.length),)
+        found[row.job_id] += (Stepped(row.number, row.attempt, row.completed_at, row.length, row.by_model),)
     return found

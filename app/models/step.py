@@ -15,7 +15,8 @@ from app.models.columns import CreatedAt, Key
 
 
 class Step(Base):
-    """One model call that ended, with what the provider said about it. Its tool calls are rows of their own.
+    """One model call that ended, with what the provider said about it; its tool calls are rows of their own. Or, of
+    kind "said", a message that steered the reply at this place, and `text` is what it said.
 
     `offered` says of each tool whether the model was offered it, and why: [{name, offered, reason}].
     """

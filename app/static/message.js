@@ -102,9 +102,9 @@ export class Message {
 
   /** What a user wrote may be changed as long as nobody has read it. */
   #say(message) {
+    // In its form there may be a change that was refused: that stays, unless the message itself has changed.
+    if (this.slot("text").textContent !== message.content) this.slot("edited").defaultValue = message.content;
     this.setText(message.content);
-    const edited = this.slot("edited");
-    if (edited.defaultValue !== message.content) edited.defaultValue = message.content;
     setTime(this.slot("created"), message.created_at);
     this.element.dataset.status = message.status;
   }

@@ -136,19 +136,28 @@ def test_an_approval_runs_what_was_approved_as_it_was_edited(workshop: Workshop,
     assert reply.content == "erased c\nThe user refused this call. Keep it.\n2"
 
 
-def test_a_steering_message_enters_before_the_next_model_call(
-    workshop: Workshop, user_id: UUID, reaper: Reaper
+def test_a_steering_message_enters_before_the_next_model_call_and_stays_there(
+    workshop: Workshop, user_id: UUID
 ) -> None:
-    job_id = posted(user_id, script(call("wait", seconds=600), "You said: \n!heard"), **asking_for(["wait"]))
+    wait = call("wait", seconds=600)
+    job_id = posted(user_id, script(wait, f"You said:\n!heard\n{wait}", "Done."), **asking_for(["wait"]))
     replying.process_message(workshop, job_id)
     thread_id = rows.job(job_id).thread_id
     sent = sending.send_message(user_id, Draft("Hurry up!", thread_id, busy="steer"))
     assert sent.reply.job_id == job_id
     pausing.wake(user_id, sent.reply.id)
+    replying.process_message(workshop, job_id)
+    pausing.wake(user_id, sent.reply.id)
     reply = written(workshop, job_id)
-    assert (status(job_id), reply.content) == (Status.COMPLETED, "You said:\nHurry up!")
+    assert (status(job_id), reply.content) == (Status.COMPLETED, "You said:\nHurry up!\n\nDone.")
+    assert [(step.kind, step.attempt) for step in steps_of(job_id)] == [
+        ("model", 1),
+        ("said", 2),
+        ("model", 2),
+        ("model", 3),
+    ]
     shown = reading.path(user_id, thread_id, limit=10, cursor=None).items
-    assert [message.content for message in shown][1:] == ["Hurry up!", "You said:\nHurry up!"]
+    assert [message.content for message in shown][1:] == ["Hurry up!", reply.content]
 
 
 def test_a_steering_message_that_comes_too_late_gets_a_reply_of_its_own(

@@ -124,7 +124,11 @@ STEPPING = (
     one(
         "steers-forgotten-after-a-lost-commit",
         "a message that steers is heard",
-        Edit("app/chat/progress.py", " or taken\n", "\n"),
+        Edit(
+            "app/chat/progress.py",
+            "            if texts := steering.take_steers(",
+            "            taken.clear()\n            if texts := steering.take_steers(",
+        ),
         STEPS,
     ),
     one(

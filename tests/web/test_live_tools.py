@@ -124,7 +124,7 @@ def test_a_call_is_approved_with_other_arguments(ada: Person) -> None:
 def test_a_call_is_refused_with_a_reason(ada: Person) -> None:
     ada.start(APPROVE)
     decision = ada.page.get_by_role("group", name="files__erase")
-    decision.get_by_label("Reject").check()
+    decision.get_by_role("radio", name="Reject").check()
     decision.get_by_label("Reason").fill("still needed")
     button(ada, "Decide").click()
     ada.sees_status("completed")
