@@ -243,6 +243,8 @@ class _Follower:
 
     def _as_known(self, message: MessageObject, tail: Tail) -> MessageObject:
         """The message with its text lengthened by the log, and noted as what the client has."""
+        if message.role == "user":
+            return message  # may be told of again, edited
         if message.status in TERMINAL:
             self._seen.end(str(message.id))
             return message

@@ -19,13 +19,14 @@ from app.models import Job, Message, Status, Thread
 @dataclass(slots=True)
 class _Removal:
     """Which messages go, and what takes their place in the path. `told`: those whose end is told. `freed`: jobs that
-    may be able to begin when it is done; `made`: new ones."""
+    may be able to begin when it is done; `made`: new ones; `heir`: the job of the reply that takes its place."""
 
     ids: list[UUID]
     place: UUID | None
     told: list[MessageObject]
     freed: list[UUID] = field(default_factory=list)
     made: list[UUID] = field(default_factory=list)
+    heir: UUID | None = None
 
 
 def withdraw(user_id: UUID, message_id: UUID) -> None:
@@ -61,7 +62,7 @@ def _take_back(session: Session, thread: Thread, message: Message) -> _Removal:
     gone, removal = _planned(session, message)
     jobs = [(reply.job_id, str(reply.model_id)) for reply in gone if reply.job_id is not None]
     for job_id, _ in jobs:
-        removal.freed += _remove_job(session, job_id)
+        removal.freed += _remove_job(session, job_id, removal.heir)
     steers = [(steering.steers_of(session, job_id), model_id) for job_id, model_id in jobs]
     _remove(session, thread, removal)
     for unread, model_id in steers:
@@ -78,13 +79,15 @@ def _planned(session: Session, message: Message) -> tuple[list[Message], _Remova
     if asked is None or not replies or any(reply.job_id is None for reply in replies):
         raise AlreadyStarted
     if message.role != "user" and others:
-        return [message], _Removal([message.id], others[-1].id, _shown(session, [message.id]))
+        shown = _shown(session, [message.id])
+        return [message], _Removal([message.id], others[-1].id, shown, heir=others[-1].job_id)
     ids = [reply.id for reply in replies]
     return replies, _Removal([*ids, asked.id], asked.parent_id, _shown(session, ids))
 
 
-def _remove_job(session: Session, job_id: UUID) -> list[UUID]:
-    """Delete a job that nobody has begun and wishes to cancel, and let what waited for it wait for what it waited for.
+def _remove_job(session: Session, job_id: UUID, heir: UUID | None) -> list[UUID]:
+    """Delete a job that nobody has begun or wishes to cancel; what waited for it waits for `heir`, which takes its
+    place, or else for what it waited for.
 
     Returns the ids of those. Raises AlreadyStarted when a claim, or a cancel, was quicker.
     """
@@ -93,7 +96,7 @@ def _remove_job(session: Session, job_id: UUID) -> list[UUID]:
     removed = session.execute(delete(Job).where(Job.id == job_id, *queued).returning(Job.after_id)).one_or_none()
     if removed is None:
         raise AlreadyStarted
-    session.execute(update(Job).where(Job.id.in_(behind)).values(after_id=removed.after_id))
+    session.execute(update(Job).where(Job.id.in_(behind)).values(after_id=heir or removed.after_id))
     return behind
 
 

@@ -13,7 +13,7 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, exists, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, and_, case, exists, func, insert, or_, select, update
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 from sqlalchemy.sql.dml import ReturningUpdate, Update
@@ -109,8 +109,9 @@ def claim(session: Session, job_id: UUID, lease_id: UUID, reply_seconds: float, 
 
 
 def checkpoint(session: Session, claim: Claim, text: str) -> bool:
-    """Keep the attempt's text so far."""
-    return _move(session, moves.CHECKPOINT, _Named.by(claim), checkpoint=text)
+    """Keep the attempt's text so far; one that was taken before a step was committed takes nothing of that back."""
+    kept = case((func.length(Job.settled) > len(text), Job.settled), else_=text)
+    return _move(session, moves.CHECKPOINT, _Named.by(claim), checkpoint=kept)
 
 
 def settle(session: Session, claim: Claim, text: str) -> bool:

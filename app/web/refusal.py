@@ -13,7 +13,12 @@ from app.chat.errors import ChatError, InvalidField
 from app.web.forms import Refused
 
 _STATUS = {"gone": 410, "validation_error": 422}
-# Who writes most of these by hand would be sorry to lose them.
+# What people are told instead of what programs are.
+_SENTENCES = {
+    "action_resolved": "This is not asked any more: it was answered elsewhere, or the reply has ended. "
+    "What you sent was not used.",
+}
+# What somebody wrote by hand, and would be sorry to lose.
 _WRITTEN = ("content", "reason-", "arguments-")
 
 
@@ -50,4 +55,4 @@ def _said(error: ChatError | Refused) -> tuple[int, Mapping[str, str]]:
     if isinstance(error, Refused):
         return 422, error.errors
     named = error.field if isinstance(error, InvalidField) else ""
-    return _STATUS.get(error.code, 409), {named: str(error)}
+    return _STATUS.get(error.code, 409), {named: _SENTENCES.get(error.code, str(error))}

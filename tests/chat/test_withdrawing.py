@@ -130,6 +130,19 @@ def test_of_several_replies_the_one_that_is_named_goes_alone(user_id: UUID) -> N
     assert claim(behind.reply.job_id) is not None
 
 
+def test_what_waited_for_a_reply_waits_for_the_one_that_takes_its_place(user_id: UUID) -> None:
+    first = post(user_id)
+    running = begun(first)
+    second, third = post(user_id, first.thread.id), post(user_id, first.thread.id)
+    other = branching.regenerate(user_id, second.reply.id, {})
+    withdrawing.withdraw(user_id, second.reply.id)
+    assert finishing.finish(running, ending())
+    between = begun(other)
+    assert claim(third.reply.job_id) is None
+    assert finishing.finish(between, ending())
+    begun(third)
+
+
 def test_all_queued_replies_go_with_their_message(user_id: UUID) -> None:
     first = post(user_id)
     second = post(user_id, first.thread.id)

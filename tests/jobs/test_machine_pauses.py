@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 from uuid import UUID
 
 import pytest
 from flask import Flask
 
 from app.clock import now
+from app.database import transaction
 from app.ids import new_id
+from app.jobs import lifecycle
 from app.jobs.claim import Claim
 from app.models import Status
 from tests.jobs.model import ENDED, Known
@@ -48,6 +51,25 @@ def test_a_new_attempt_begins_with_what_is_settled_and_nothing_more(world: World
     must_claim(world, claim.job_id)
     job = rows.job(claim.job_id)
     assert (job.settled, job.checkpoint) == ("settled", "settled")
+
+
+def test_a_checkpoint_that_comes_late_takes_nothing_settled_back(app: Flask, world: World, claim: Claim) -> None:
+    """The keeper has taken the text, and commits it after the step that had more of it."""
+
+    def keep() -> None:
+        with app.app_context():
+            found.append(world.checkpoint(claim, "Let me"))
+
+    found: list[bool] = []
+    keeping = threading.Thread(target=keep)
+    with transaction() as session:
+        assert lifecycle.settle(session, claim, "Let me see.")
+        keeping.start()
+        keeping.join(0.2)
+        assert not found
+    keeping.join(20)
+    job = rows.job(claim.job_id)
+    assert (found, job.settled, job.checkpoint) == ([True], "Let me see.", "Let me see.")
 
 
 def test_who_was_let_go_settles_nothing(world: World, claim: Claim) -> None:

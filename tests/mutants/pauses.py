@@ -67,6 +67,12 @@ PAUSING = (
         MACHINE,
     ),
     one(
+        "checkpoint-overtakes-a-step",
+        "what is committed stays",
+        Edit(LIFECYCLE, "_Named.by(claim), checkpoint=kept)", "_Named.by(claim), checkpoint=text)"),
+        PAUSES,
+    ),
+    one(
         "hasten-keeps-the-deadline",
         "the time to work is the same after every pause",
         Edit(

@@ -72,7 +72,7 @@ def test_whoever_answers_second_is_told_and_keeps_the_text(page: ThreadPage, que
     response = page.act("input", question.reply_id, content="second </textarea><b>", **fields)
     assert response.status_code == 409
     refused = one(parsed(response), f"#message-{question.reply_id} .refusal")
-    assert "not being asked" in one(refused, "[role=alert]").text()
+    assert "not asked any more" in one(refused, "[role=alert]").text()
     assert one(refused, "textarea[readonly]").text() == "second </textarea><b>"
     assert call_of(page, question.calls[0]).result == "first"
 

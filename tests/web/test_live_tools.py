@@ -76,6 +76,7 @@ def test_a_question_comes_up_and_is_answered_in_words(ada: Person) -> None:
     ada.start(ASK)
     ada.sees_status("requires_action")
     expect(ada.replies.last.locator(".prompt")).to_have_text("Left or <b>right</b>?")
+    expect(cards(ada).locator("[data-called]:not([hidden])")).to_have_text("needs an answer")
     ada.page.get_by_label("Your answer").fill("straight on")
     button(ada, "Answer").click()
     ada.sees_status("completed")
@@ -101,7 +102,7 @@ def test_of_two_browsers_the_second_to_answer_keeps_its_words(meet: MeetPerson, 
     button(ada, "left").click()
     again.sees_status("completed")
     button(again, "Answer").click()
-    expect(again.page.get_by_role("alert")).to_contain_text("not being asked")
+    expect(again.page.get_by_role("alert")).to_contain_text("not asked any more")
     expect(again.page.get_by_label("What you wrote, to copy")).to_have_value("my long answer")
     assert again.last_text.inner_text() == "left"
 
@@ -109,6 +110,7 @@ def test_of_two_browsers_the_second_to_answer_keeps_its_words(meet: MeetPerson, 
 def test_a_call_is_approved_with_other_arguments(ada: Person) -> None:
     ada.start(APPROVE)
     ada.sees_status("requires_action")
+    expect(cards(ada).locator("[data-called]:not([hidden])")).to_have_text("needs an answer")
     decision = ada.page.get_by_role("group", name="files__erase")
     decision.get_by_label("Arguments").fill('{"path": ')
     decision.get_by_label("Approve").check()
