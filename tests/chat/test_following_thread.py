@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import update
 
-from app.chat import following, sending, threads
+from app.chat import branching, following, sending, threads
 from app.chat.errors import NotFound
 from app.chat.sending import Draft
 from app.clock import now
@@ -54,6 +54,17 @@ def test_a_thread_opens_with_what_is_in_it_and_goes_on_with_what_happens(acting:
     assert taken.events[1].fields == {"offset": len("Once upon "), "text": "a time"}
     assert taken.events[0].fields["cursor"] == taken.ids[0]
     assert taken.reader.ordered
+
+
+def test_a_queued_message_that_is_edited_is_told_of_again(acting: Acting, user_id: UUID, follow: Follow) -> None:
+    queued = sending.send_message(user_id, Draft("more", acting.thread_id))
+    stream = opened(follow(acting.thread_id))
+    branching.edit(user_id, queued.message.id, "much more")
+    taken = read(stream, lambda t: events.CREATED in t.types)
+    assert (
+        next(event.fields["message"]["content"] for event in taken.events if event.type == events.CREATED)
+        == "much more"
+    )
 
 
 def test_from_the_cursor_of_a_snapshot_nothing_is_missed_and_nothing_repeated(acting: Acting, follow: Follow) -> None:
