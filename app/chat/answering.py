@@ -55,9 +55,10 @@ def answer(
         read = _decided if asked["type"] == "approval" else _said
         outcomes = read(asked, content, decisions)
         _resolve(session, message, action_id)
-        _settle(session, message.id, outcomes)
+        settled = _settle(session, message.id, outcomes)
         session.execute(update(Message).where(Message.id == message.id).values(required_action=None, updated_at=now()))
     answered = reading.get(user_id, message_id)
+    telling.called(answered, settled)
     telling.resumed(answered)
     return answered
 
@@ -109,8 +110,11 @@ def _resolve(session: Session, message: Message, action_id: UUID) -> None:
     raise Gone if session.scalars(late).one_or_none() is not None else ActionResolved
 
 
-def _settle(session: Session, message_id: UUID, outcomes: _Outcomes) -> None:
+def _settle(session: Session, message_id: UUID, outcomes: _Outcomes) -> set[UUID]:
+    """Write what becomes of the calls; returns their ids."""
     waiting = update(ToolCall).where(ToolCall.message_id == message_id, ToolCall.status == "requires_action")
+    settled: set[UUID] = set()
     for call_id, values in outcomes.items():
         which = waiting if call_id is None else waiting.where(ToolCall.id == call_id)
-        session.execute(which.values(**values))
+        settled |= set(session.scalars(which.values(**values).returning(ToolCall.id)))
+    return settled

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from uuid import UUID
 
 import structlog
@@ -19,6 +19,8 @@ from app.jobs import lifecycle, queue
 from app.models import Job, Message, Status, Thread
 from app.stream import events, log
 from app.stream.events import Event
+
+_CALLED = {"completed": events.TOOL_COMPLETED, "failed": events.TOOL_FAILED}
 
 logger = structlog.get_logger(__name__)
 
@@ -61,6 +63,15 @@ def resumed(message: MessageObject) -> None:
         shown = assembling.thread(session, session.get_one(Thread, message.thread_id), message)
     notices.thread_updated(shown)
     freed([message.job_id] if message.job_id is not None else [])
+
+
+def called(message: MessageObject, call_ids: Collection[UUID]) -> None:
+    """Tell what has become of these tool calls; one that is still to be made is told of when it is."""
+    ids = (str(message.thread_id), str(message.id), message.attempt)
+    for call in message.tool_invocations:
+        type_ = _CALLED.get(call.status)
+        if call.id in call_ids and type_ is not None:
+            _tell(Event(type_, *ids, {"invocation": call.public()}))
 
 
 def waits(message: MessageObject, reason: str) -> None:

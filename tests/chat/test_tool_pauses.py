@@ -68,6 +68,8 @@ def test_a_question_frees_the_worker_until_it_is_answered(workshop: Workshop, us
     [told] = [event for event in logged(job_id) if event.type == events.REQUIRES_ACTION]
     assert told.fields["required_action"] == action
     answering.answer(user_id, reply.id, UUID(action["id"]), content="tea")
+    [over] = [event for event in logged(job_id) if event.type == events.TOOL_COMPLETED]
+    assert (over.attempt, over.fields["invocation"]["result"]) == (1, "tea")
     reply = written(workshop, job_id)
     assert (status(job_id), reply.content, reply.required_action) == (Status.COMPLETED, "You said\ntea", None)
 
