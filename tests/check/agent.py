@@ -17,8 +17,11 @@ from app.chat.sending import Draft
 from app.chat.workshop import Workshop
 from app.clock import now
 from app.database import reading, transaction
+from app.extensions import redis
 from app.jobs.reaper import Reaper
 from app.models import Message, ToolCall
+from app.stream import log
+from app.stream.events import Event
 from app.tools.tool import Tool, tool
 from tests.support import rows
 
@@ -141,3 +144,7 @@ def with_job(**values: Any) -> Harm:
 def with_reply(**values: Any) -> Harm:
     """What changes a reply's message."""
     return lambda sent: set_reply(sent, **values)
+
+
+def events_of(sent: Sent) -> list[Event]:
+    return log.read_tail(redis(), str(sent.thread.id))
