@@ -8,8 +8,8 @@ from datetime import timedelta
 
 import pytest
 import structlog
-from structlog.testing import capture_logs
 
+from app.logs import configure
 from app.tools.context import ToolContext
 from app.tools.errors import ToolFailed, ToolsBusy, ToolTimeout
 from app.tools.outcome import Done, Pause
@@ -176,15 +176,25 @@ def test_without_time_nothing_is_started(make_gate: type[Gate], make_context: Ma
     assert not gate.entered.is_set()
 
 
-def test_an_exception_becomes_a_short_sentence_and_its_contents_are_not_logged(context: ToolContext) -> None:
-    with capture_logs() as lines:
-        ended = run(Runner(), context, Call("a", raising(ValueError("secret\n" * 100)), {}))["a"]
+@pytest.fixture
+def logged() -> None:
+    """Log as every process of ours does, and with nothing left of an earlier reply."""
+    configure("INFO")
+    structlog.contextvars.clear_contextvars()
+
+
+def test_an_exception_becomes_a_short_sentence_and_its_contents_are_not_logged(
+    logged: None, context: ToolContext, caplog: pytest.LogCaptureFixture
+) -> None:
+    ended = run(Runner(), context, Call("a", raising(ValueError("secret\n" * 100)), {}))["a"]
     assert isinstance(ended.outcome, ToolFailed)
     assert str(ended.outcome).startswith("The tool broken raised ValueError: secret secret")
     assert len(str(ended.outcome)) < 300
-    assert [line["error"] for line in lines] == ["ValueError"]
-    assert lines[0]["place"].startswith("test_running.py:")
-    assert "secret" not in str(lines)
+    [line] = [record.msg for record in caplog.records if record.name == "app.tools.running"]
+    assert isinstance(line, dict)
+    assert line["error"] == "ValueError"
+    assert line["place"].startswith("test_running.py:")
+    assert "secret" not in caplog.text
 
 
 @pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt(), ToolFailed("No such page.")])
@@ -209,7 +219,7 @@ def test_long_results_are_cut_and_other_outcomes_pass(context: ToolContext) -> N
     assert ends["b"].outcome == Pause(3, "later")
 
 
-def test_log_lines_of_a_tool_carry_the_ids_of_its_reply(context: ToolContext) -> None:
+def test_log_lines_of_a_tool_carry_the_ids_of_its_reply(logged: None, context: ToolContext) -> None:
     seen: dict[str, object] = {}
 
     @tool()
