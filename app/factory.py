@@ -88,7 +88,7 @@ def _bind(app: Flask, settings: Settings, is_worker: bool) -> None:
     migrate.init_app(app, db, directory=str(_MIGRATIONS))
     csrf.init_app(app)
     limiter.init_app(app)
-    app.wsgi_app = ProxyFix(app.wsgi_app, *[settings.trusted_proxies] * 4)  # type: ignore[method-assign]
+    app.wsgi_app = ProxyFix(app.wsgi_app, *[settings.trusted_proxies] * 4)  # type: ignore[method-assign]  # Flask's own way
     app.extensions["redis"] = redis_client(settings.redis_url, settings.redis_timeout_seconds)
     celery.config_from_object("celeryconfig")
     celery.conf.update(broker_url=settings.redis_url)

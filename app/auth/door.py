@@ -17,7 +17,7 @@ from app.extensions import csrf, login
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
-class SignedIn(UserMixin):  # type: ignore[misc]
+class SignedIn(UserMixin):  # type: ignore[misc]  # Flask-Login publishes no types
     """What Flask-Login keeps: the id of the sign-in, which its row must confirm at each request."""
 
     def __init__(self, who: Principal) -> None:

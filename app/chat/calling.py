@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from app.chat import toolbox
+from app.chat import steps, toolbox
 from app.chat.context import Work
 from app.chat.objects import ToolInvocation
 from app.chat.policies import POLICIES, Kind
 from app.chat.progress import Progress
-from app.chat.steps import FAILED, PENDING, PROCESSING, WAITING, Called
+from app.chat.steps import PENDING, PROCESSING, WAITING, Called
 from app.chat.toolbox import Toolbox
 from app.chat.workshop import Workshop
 from app.clock import iso
@@ -97,24 +97,28 @@ class Calling:
         """Run what is ready side by side; a failure that may pass is tried again where that does no harm."""
         asked = _Asked()
         called = {one.id: call for call, one in ready}
-        left = [one for _, one in ready]
+        left: Sequence[Call] = [one for _, one in ready]
         policy = POLICIES[Kind.TOOL_CALL]
         self._tell(*self._progress.begin({UUID(one.id): one.tool.idempotent for one in left}))
         for tries_left in range(policy.retries or 0, -1, -1):
-            again: list[Call] = []
-            for ended in self._runner.run(left, toolbox.context_of(self._settings, self._work, self._run)):
-                [one] = [one for one in left if one.id == ended.call_id]
-                worth = isinstance(ended.outcome, ToolError) and policy.worth(ended.outcome) and one.tool.idempotent
-                if worth and tries_left:
-                    again.append(one)
-                else:
-                    self._record(called[one.id], ended.outcome, asked)
+            left = self._run_once(left, called, asked, again=tries_left > 0)
             self._run.check()
-            left = again
-            if not left:
-                break
-            self._run.sleep(policy.first_seconds)
+            if left:
+                self._run.sleep(policy.first_seconds)
         return asked
+
+    def _run_once(
+        self, calls: Sequence[Call], called: Mapping[str, Called], asked: _Asked, *, again: bool
+    ) -> Sequence[Call]:
+        """Run these and record how they end; with `again`, those are returned that another try may cure."""
+        by_id, left = {call.id: call for call in calls}, list[Call]()
+        for ended in self._runner.run(calls, toolbox.context_of(self._settings, self._work, self._run)):
+            call, outcome = by_id[ended.call_id], ended.outcome
+            if again and call.tool.idempotent and POLICIES[Kind.TOOL_CALL].worth(outcome):
+                left.append(call)
+            else:
+                self._record(called[call.id], outcome, asked)
+        return left
 
     def _record(self, call: Called, outcome: Outcome | ToolError, asked: _Asked) -> None:
         match outcome:
@@ -153,10 +157,4 @@ class Calling:
 
     def _tell(self, *changed: ToolInvocation) -> None:
         for invocation in changed:
-            self._writer.send(_event(invocation), {"invocation": invocation.public()})
-
-
-def _event(invocation: ToolInvocation) -> str:
-    if invocation.status == PROCESSING:
-        return events.TOOL_STARTED
-    return events.TOOL_FAILED if invocation.status == FAILED else events.TOOL_COMPLETED
+            self._writer.send(steps.EVENTS[invocation.status], {"invocation": invocation.public()})

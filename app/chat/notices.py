@@ -15,12 +15,12 @@ logger = structlog.get_logger(__name__)
 
 def messages_created(*messages: MessageObject) -> None:
     """Tell the thread's readers of new messages."""
-    _send(*(message_event(events.CREATED, message) for message in messages))
+    send(*(message_event(events.CREATED, message) for message in messages))
 
 
 def thread_updated(thread: ThreadObject) -> None:
     """Tell the thread's readers that its title, settings or state changed."""
-    _send(Event(events.THREAD_UPDATED, str(thread.id), fields={"thread": thread.public()}))
+    send(Event(events.THREAD_UPDATED, str(thread.id), fields={"thread": thread.public()}))
 
 
 def message_event(type_: str, message: MessageObject) -> Event:
@@ -28,7 +28,8 @@ def message_event(type_: str, message: MessageObject) -> Event:
     return Event(type_, str(message.thread_id), str(message.id), message.attempt, {"message": message.public()})
 
 
-def _send(*to_send: Event) -> None:
+def send(*to_send: Event) -> None:
+    """Append events that are nobody's attempt's; without Redis they are lost."""
     try:
         log.append(redis(), settings(), to_send)
     except RedisError as error:

@@ -25,12 +25,12 @@ class Kind(StrEnum):
     COMMIT = "commit"
 
 
-def database_passes(error: BaseException) -> bool:
+def database_passes(error: object) -> bool:
     """Whether it is trouble of the database itself, which is worth waiting for, and no refusal of what was asked."""
     return isinstance(error, SQLAlchemyError) and not isinstance(error, (DataError, IntegrityError, ProgrammingError))
 
 
-def _says_so(error: BaseException) -> bool:
+def _says_so(error: object) -> bool:
     return isinstance(error, (ProviderError, ToolError)) and error.retryable
 
 
@@ -40,7 +40,7 @@ class Policy:
     right to. Pauses double from `first_seconds` to `most_seconds`. `deadline` names what ends one try, `then` what
     happens at last."""
 
-    worth: Callable[[BaseException], bool]
+    worth: Callable[[object], bool]
     retries: int | None
     first_seconds: float
     most_seconds: float

@@ -16,14 +16,13 @@ from app.chat.errors import InvalidField, NotFound
 from app.chat.idempotency import Answer, Once
 from app.chat.objects import MessageObject, Sent
 from app.chat.pairing import PROCESS_MESSAGE, Question, Wanted
-from app.chat.steering import enqueue_steered, take_steers
 from app.clock import now
 from app.database import transaction
 from app.ids import new_id
 from app.models import Thread
 from app.models.columns import attributes, table
 
-__all__ = ["PROCESS_MESSAGE", "Draft", "Origin", "accept", "enqueue_steered", "send_message", "take_steers"]
+__all__ = ["PROCESS_MESSAGE", "Draft", "Origin", "accept", "send_message"]
 
 _TITLE_CHARS = 80
 

@@ -18,6 +18,7 @@ from app.llm import types as llm
 from app.llm.types import Turn, Usage
 from app.models import Step, ToolCall
 from app.models.columns import table
+from app.stream import events
 from app.text import printable
 
 # Kinds of steps.
@@ -30,6 +31,9 @@ WAITING = "waiting"
 REQUIRES_ACTION = "requires_action"
 COMPLETED = "completed"
 FAILED = "failed"
+
+# How clients are told of a call that has come to this status.
+EVENTS = {PROCESSING: events.TOOL_STARTED, COMPLETED: events.TOOL_COMPLETED, FAILED: events.TOOL_FAILED}
 
 OPEN = frozenset({PENDING, PROCESSING, WAITING, REQUIRES_ACTION})
 

@@ -5,24 +5,17 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from uuid import UUID
 
-import structlog
-from redis.exceptions import RedisError
 from sqlalchemy import select
 
-from app.chat import assembling, notices
+from app.chat import assembling, notices, steps
 from app.chat.objects import MessageObject
 from app.chat.pairing import PROCESS_MESSAGE
 from app.clock import iso
 from app.database import reading
-from app.extensions import redis, settings
 from app.jobs import lifecycle, queue
 from app.models import Job, Message, Status, Thread
-from app.stream import events, log
+from app.stream import events
 from app.stream.events import Event
-
-_CALLED = {"completed": events.TOOL_COMPLETED, "failed": events.TOOL_FAILED}
-
-logger = structlog.get_logger(__name__)
 
 
 def accepted(messages: Iterable[MessageObject]) -> None:
@@ -69,25 +62,18 @@ def called(message: MessageObject, call_ids: Collection[UUID]) -> None:
     """Tell what has become of these tool calls; one that is still to be made is told of when it is."""
     ids = (str(message.thread_id), str(message.id), message.attempt)
     for call in message.tool_invocations:
-        type_ = _CALLED.get(call.status)
+        type_ = steps.EVENTS.get(call.status)
         if call.id in call_ids and type_ is not None:
-            _tell(Event(type_, *ids, {"invocation": call.public()}))
+            notices.send(Event(type_, *ids, {"invocation": call.public()}))
 
 
 def waits(message: MessageObject, reason: str) -> None:
     """Tell until when a reply waits, and why."""
     fields = {"wake_at": iso(message.wake_at), "reason": reason}
-    _tell(Event(events.WAITING, str(message.thread_id), str(message.id), message.attempt, fields))
+    notices.send(Event(events.WAITING, str(message.thread_id), str(message.id), message.attempt, fields))
 
 
 def taken_back(message: MessageObject) -> None:
     """Tell that a message is no more, as its last event."""
     gone = message.model_copy(update={"status": Status.CANCELLED, "finish_reason": "cancelled", "wake_at": None})
-    _tell(notices.message_event(events.CANCELLED, gone))
-
-
-def _tell(event: Event) -> None:
-    try:
-        log.append(redis(), settings(), [event])
-    except RedisError as error:
-        logger.warning("notice not sent; readers fall back to the database", error=type(error).__name__)
+    notices.send(notices.message_event(events.CANCELLED, gone))

@@ -18,6 +18,7 @@ from app.chat import replying
 from app.chat.workshop import Workshop
 from app.database import reading as reads
 from app.models import Message, Step, ToolCall
+from app.tools.running import Ended, Runner
 from app.tools.tool import Tool, tool
 from tests.support import rows
 
@@ -52,17 +53,18 @@ def offering(workshop: Workshop, *extra: Tool) -> Workshop:
     return replace(workshop, listing=lambda _: (found, {}))
 
 
+class Dying(Runner):
+    """Where a worker dies whose calls are begun and not yet run."""
+
+    def run(self, *_: object) -> Iterator[Ended]:
+        raise SystemExit
+
+
 def crashed_while_calling(workshop: Workshop, job_id: UUID, *tools: Tool) -> None:
     """Bring the reply to where its calls are begun and none has ended, and lose the worker there."""
 
-    def lose(*_: Any) -> Any:
-        raise SystemExit
-
-    class Dying:
-        run = staticmethod(lose)
-
     with pytest.raises(SystemExit):
-        replying.process_message(replace(offering(workshop, *tools), runner=Dying()), job_id)  # type: ignore[arg-type]
+        replying.process_message(replace(offering(workshop, *tools), runner=Dying()), job_id)
     rows.set_job(job_id, lease_id=None)
 
 

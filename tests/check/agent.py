@@ -23,6 +23,7 @@ from app.models import Message, ToolCall
 from app.stream import log
 from app.stream.events import Event
 from app.tools.tool import Tool, tool
+from tests.chat.tooling import Dying
 from tests.support import rows
 
 
@@ -81,12 +82,7 @@ class Agent:
 
     def crash_while_calling(self, sent: Sent) -> None:
         """Come to where the calls are begun and none has ended, and lose the worker there; the reaper notices."""
-
-        class Dying:
-            def run(self, *_: object) -> Any:
-                raise SystemExit
-
-        doomed = replace(self._equipped(), runner=Dying())  # type: ignore[arg-type]
+        doomed = replace(self._equipped(), runner=Dying())
         with pytest.raises(SystemExit):
             replying.process_message(doomed, job_of(sent))
         rows.set_job(job_of(sent), lease_id=None)

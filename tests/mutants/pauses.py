@@ -112,8 +112,8 @@ STEPPING = (
         "a call that failed is tried again only where that does no harm",
         Edit(
             "app/chat/calling.py",
-            " and policy.worth(ended.outcome) and one.tool.idempotent\n",
-            " and policy.worth(ended.outcome)\n",
+            "if again and call.tool.idempotent and POLICIES",
+            "if again and POLICIES",
         ),
         STEPS,
     ),
