@@ -221,7 +221,7 @@ def test_a_client_that_left_before_the_end_has_a_prefix(reading: Reading) -> Non
     second = str(reading.story.second.reply_id)
     reading.reply(reading.story.second).write(end={"texts": {second: "Tw"}, "statuses": {second: "processing"}})
     assert reading.check().violated == set()
-    rows.set_job(reading.story.second.job_id, finished_at=now(-11), started_at=now(-12))
+    rows.set_job(reading.story.second.job_id, finished_at=now(-600), started_at=now(-601))
     assert "G4" in reading.check().violated  # it could have known
     rows.set_job(reading.story.second.job_id, finished_at=now(), started_at=now(-1))
     reading.reply(reading.story.second).write(end={"texts": {second: "Xx"}, "statuses": {second: "processing"}})
