@@ -73,6 +73,7 @@ def test_a_wake_up_that_comes_fifty_times_to_two_workers_asks_the_provider_once(
 
 
 @pytest.mark.fault("F11")
+@pytest.mark.chaos
 def test_a_wake_up_that_is_lost_is_sent_again(make_scene: MakeScene, measure: Measure) -> None:
     with make_scene(workers=0) as scene:
         ada = scene.user()

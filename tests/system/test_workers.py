@@ -74,17 +74,18 @@ def test_another_worker_goes_on_after_each_of_twenty_kills(make_scene: MakeScene
 
 
 @pytest.mark.fault("F02")
+@pytest.mark.chaos
 @pytest.mark.parametrize(
     ("point", "attempts"),
     [
         ("called", 2),
-        pytest.param("claimed", 2, marks=pytest.mark.chaos),
-        pytest.param("gathered", 2, marks=pytest.mark.chaos),
-        pytest.param("chunk", 2, marks=pytest.mark.chaos),
-        pytest.param("checkpointed", 2, marks=pytest.mark.chaos),
-        pytest.param("finishing", 2, marks=pytest.mark.chaos),
-        pytest.param("finished", 1, marks=pytest.mark.chaos),
-        pytest.param("announced", 1, marks=pytest.mark.chaos),
+        ("claimed", 2),
+        ("gathered", 2),
+        ("chunk", 2),
+        ("checkpointed", 2),
+        ("finishing", 2),
+        ("finished", 1),
+        ("announced", 1),
     ],
 )
 def test_a_worker_killed_at(point: str, attempts: int, make_scene: MakeScene) -> None:
@@ -145,7 +146,8 @@ def test_nor_does_one_that_wakes_when_all_is_over(make_scene: MakeScene) -> None
 
 
 @pytest.mark.fault("F04")
-@pytest.mark.parametrize("seconds", [3, pytest.param(120, marks=[pytest.mark.chaos, pytest.mark.timeout(400)])])
+@pytest.mark.chaos
+@pytest.mark.parametrize("seconds", [3, pytest.param(120, marks=pytest.mark.timeout(400))])
 def test_without_a_worker_messages_are_accepted_and_wait(seconds: int, make_scene: MakeScene) -> None:
     with make_scene(workers=0) as scene:
         ada = scene.user()
@@ -178,7 +180,8 @@ def stop_gently(scene: Scene, name: str, posted: list[Posted], measure: Measure)
 
 
 @pytest.mark.fault("F06")
-@pytest.mark.parametrize("names", [["worker"], pytest.param(["worker", "worker2"], marks=pytest.mark.chaos)])
+@pytest.mark.chaos
+@pytest.mark.parametrize("names", [["worker"], ["worker", "worker2"]])
 def test_workers_restarted_one_after_the_other_hand_their_replies_over(
     names: list[str], make_scene: MakeScene, measure: Measure
 ) -> None:
