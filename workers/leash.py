@@ -14,12 +14,18 @@ import sys
 PR_SET_PDEATHSIG = 1
 
 
+def end_with_parent(parent: int, by: signal.Signals) -> bool:
+    """Ask for that signal at the parent's death; False when it has died before. Only Linux can be asked."""
+    if sys.platform != "linux":
+        return True
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, by)
+    return os.getppid() == parent
+
+
 def main(supervisor: int, command: str) -> None:
     """Ask for SIGTERM at the supervisor's death, then run the command in this process."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != supervisor:  # it died before the request
-            return
+    if not end_with_parent(supervisor, signal.SIGTERM):
+        return
     os.execv("/bin/sh", ["sh", "-c", f"exec {command}"])
 
 

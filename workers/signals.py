@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from typing import Any
 
 import structlog
@@ -18,6 +20,7 @@ from workers.apart import Apart
 from workers.workshop import open_workshop
 
 _CHILDREN_SECONDS = 3.0  # to hand over what they write; the supervisor kills a worker after 7
+_CELERY_SECONDS = 5.0  # to stop; more than a hand-over may take
 
 log = structlog.get_logger(__name__)
 
@@ -66,6 +69,16 @@ def _drain(**_: Any) -> None:
     if InApp.flask is not None:
         InApp.flask.extensions["apart"].drain()
         InApp.flask.extensions["workshop"].presence.drain()
+        leaving = threading.Timer(_CELERY_SECONDS, _leave_anyway)
+        leaving.daemon = True
+        leaving.start()
+
+
+def _leave_anyway() -> None:
+    """Celery's loop may be held by a broker that does not answer, for as long as that lasts."""
+    log.warning("Celery has not stopped in time; leaving without it")
+    _leave()
+    os._exit(0)
 
 
 def _leave(**_: Any) -> None:
