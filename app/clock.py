@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import DateTime, Dialect, Float, literal
+from sqlalchemy import ColumnElement, DateTime, Dialect, Float, literal
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
@@ -41,8 +41,8 @@ class now(FunctionElement[datetime]):  # noqa: N801 - reads as the SQL function 
     inherit_cache = True
     type = UtcDateTime()
 
-    def __init__(self, seconds: float = 0) -> None:
-        super().__init__(literal(float(seconds), Float))
+    def __init__(self, seconds: float | ColumnElement[float] = 0) -> None:
+        super().__init__(seconds if isinstance(seconds, ColumnElement) else literal(float(seconds), Float))
 
 
 @compiles(now, "sqlite")

@@ -22,8 +22,8 @@ from app.jobs.run import Run, Stop, Stopped
 from app.llm.call import Call
 from app.llm.errors import CallCut, ProviderError
 from app.llm.tokens import estimate
-from app.llm.types import Finished, ModelRequest, ReasoningDelta, TextDelta, Turn, Usage
-from app.stream.writer import Writer
+from app.llm.types import Finished, ModelRequest, ReasoningDelta, TextDelta, ToolChoice, Turn, Usage
+from app.stream.writer import Noted, Writer
 from app.text import printable
 
 # Between what two steps of one reply have written.
@@ -48,8 +48,10 @@ class Asking:
 
     def ask(self, draft: Draft, turns: Sequence[Turn], box: Toolbox) -> ModelCall:
         """The next call, which is shown `turns`. Raises ProviderError once its retries are spent, and Stopped."""
-        shown = turns if box.offered else steps.plain(turns)
-        self._request = replace(self._work.request, turns=tuple(shown), tools=box.specs)
+        shown = turns if box.specs or self._work.keeps_calls else steps.plain(turns)
+        self._request = replace(
+            self._work.request, turns=tuple(shown), tools=box.specs, tool_choice=self._tool_choice()
+        )
         self._offered = box.considered
         self._started_at = self._run.moment()
         retrying = POLICIES[Kind.MODEL].retrying(
@@ -63,6 +65,11 @@ class Asking:
         failpoints.hit("called")
         usage, estimated = self._usage(end.usage)
         return self._call(end.reason, usage, estimated=estimated, request_id=end.request_id, tool_calls=end.tool_calls)
+
+    def _tool_choice(self) -> ToolChoice | None:
+        """As it was asked for; who had to call a tool and has done so may now speak."""
+        wanted = self._work.request.tool_choice
+        return wanted if wanted == "none" or not self._progress.model_calls else None
 
     def broken_off(self, finish_reason: str, request_id: str | None = None) -> ModelCall | None:
         """The call that was ended before its end, if it had written anything."""
@@ -122,6 +129,7 @@ class Asking:
                 apart = ""
             elif isinstance(chunk, ReasoningDelta):
                 self._writer.reasoning(printable(chunk.text))
+                draft.stir()
         raise AssertionError("a provider's stream ends with Finished or an exception")
 
     def _pause(self, state: RetryCallState) -> float:
@@ -139,8 +147,9 @@ class Asking:
         error = state.outcome.exception() if state.outcome else None
         logger.warning("model call failed; trying again", code=getattr(error, "code", None), try_=state.attempt_number)
         settled = self._progress.settled
-        if self._writer.text != settled:
-            draft.take_back(settled, lambda: self._writer.reset(settled))
+        if dropping := self._writer.dropping:
+            kept = Noted(settled, self._writer.noted(dropping).score)
+            draft.take_back(kept, lambda: self._writer.reset(settled))
 
 
 def prompt_tokens(request: ModelRequest) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -12,7 +13,7 @@ from sqlalchemy import bindparam, case, func, select, update
 from sqlalchemy.orm import Session
 
 from app import failpoints
-from app.chat import assembling, notices, outcome, snapshots, steering, steps, telling
+from app.chat import assembling, notices, outcome, scores, steering, steps, telling
 from app.chat.objects import MessageObject
 from app.chat.outcome import Outcome
 from app.clock import now
@@ -27,6 +28,7 @@ from app.llm.types import Usage
 from app.models import Job, Message, Status, Step, Thread, ToolCall
 from app.models.columns import table
 from app.stream import events, log
+from app.stream.score import Score
 
 _TERMINAL_EVENTS = {
     Status.COMPLETED: events.COMPLETED,
@@ -45,34 +47,47 @@ _ENDING = (
     .join(Job, Job.id == Message.job_id)
     .where(Message.job_id == bindparam("job"))
 )
+# What /v1 was asked not to store is no response of it from its end on; app/chat/retention.py removes the rows.
+_IS_NOT_STORED = table(Message).c.parameters["stored"].as_boolean().is_(False)
 _END = (
     update(table(Message))
     .where(Message.id == bindparam("message"))
     .values(required_action=None, updated_at=now(), completed_at=now())
     .values({name: bindparam(name) for name in ("content", "finish_reason", "error", "usage_estimated", *_UNCOUNTED)})
+    .values(removed_at=case((_IS_NOT_STORED, now()), else_=table(Message).c.removed_at))
 )
 
 logger = structlog.get_logger(__name__)
 
 
-def finish(claim: Claim, end: Outcome) -> bool:
-    """End the reply that `claim` holds. False when the claim was lost: nothing was written then."""
-    return _end(claim.job_id, claim.thread_id, claim.attempt, end, lambda s: lifecycle.finish(s, claim, end.status))
+def finish(claim: Claim, end: Outcome, score: str | None = None) -> bool:
+    """End the reply that `claim` holds; `score`, if its worker has one, ends with it.
+
+    False when the claim was lost: nothing was written then.
+    """
+    told = score if score is not None else _ended(scores.left(claim.job_id).score, end)
+    move = partial(lifecycle.finish, claim=claim, status=end.status, score=told)
+    return _end(claim.job_id, claim.thread_id, claim.attempt, end, move)
 
 
 def end_abandoned(abandoned: Abandoned) -> None:
     """End a job that nobody works on any more, with what its last attempt is known to have written."""
-    text = known_text(abandoned.job_id)
+    left = scores.left(abandoned.job_id)
     status = Status.CANCELLED if abandoned.why == "cancelled" else Status.FAILED
-    end = outcome.ended_early(status, text, None, *_REASONS.get(abandoned.why, outcome.DEADLINE))
+    end = outcome.ended_early(status, left.text, None, *_REASONS.get(abandoned.why, outcome.DEADLINE))
+    told = _ended(left.score, end)
     move = lifecycle.end_orphan if abandoned.orphaned else lifecycle.end_unowned
     _end(
         abandoned.job_id,
         _thread_id(abandoned.job_id),
         abandoned.attempt,
         end,
-        lambda session: move(session, abandoned.job_id, abandoned.attempt, end.status),
+        lambda session: move(session, abandoned.job_id, abandoned.attempt, end.status, told),
     )
+
+
+def _ended(score: Score, end: Outcome) -> str:
+    return score.end(end.text, complete=scores.is_whole(end.status, end.finish_reason))
 
 
 def announce(job_id: UUID) -> bool:
@@ -126,13 +141,14 @@ def _write(session: Session, job_id: UUID, end: Outcome) -> bool:
     """Write the end into the message; returns whether anybody has steered it."""
     message = session.execute(_ENDING, {"job": job_id}).one()
     if end.last is not None:
-        steps.store(session, job_id, message.id, new_id(), end.last)
+        ids = [new_id() for _ in end.last.tool_calls]
+        steps.store(session, job_id, message.id, new_id(), end.last, ids=ids)
     usage, estimated = _spent(session, job_id, end)
     written = {"content": end.text, "finish_reason": end.finish_reason, "error": end.error}
     counted = _counted(str(message.model_id), usage) if usage is not None else {}
     session.execute(_END, {"message": message.id, "usage_estimated": estimated, **written, **_UNCOUNTED, **counted})
     if end.last is None or end.last.number > 1 or end.last.tool_calls:
-        _close_calls(session, message.id)
+        _close_calls(session, message.id, end.status)
     return bool(message.steers)
 
 
@@ -161,23 +177,13 @@ def _spent(session: Session, job_id: UUID, end: Outcome) -> tuple[Usage | None, 
     return (Usage(*(int(value or 0) for value in tokens)), bool(estimated)) if count else (None, False)
 
 
-def _close_calls(session: Session, message_id: UUID) -> None:
-    """No call stays open in a reply that has ended: what was not begun never will be, what ran is shown as unknown."""
+def _close_calls(session: Session, message_id: UUID, status: Status) -> None:
+    """No call of ours stays open in a reply that has ended: what was not begun never will be, what ran is shown as
+    unknown. One that is complete but for calls that are not ours leaves those open for whoever makes them."""
     why = case((ToolCall.attempt == 0, _NEVER_BEGUN), else_=_BROKEN_OFF)
-    closing = update(ToolCall).where(ToolCall.message_id == message_id, ToolCall.status.in_(steps.OPEN))
+    open_ = steps.OPEN - {steps.REQUIRES_ACTION} if status is Status.COMPLETED else steps.OPEN
+    closing = update(ToolCall).where(ToolCall.message_id == message_id, ToolCall.status.in_(open_))
     session.execute(closing.values(status=steps.FAILED, error=why, completed_at=now()))
-
-
-def known_text(job_id: UUID) -> str:
-    """The checkpoint, lengthened by the deltas that the log holds of the same attempt."""
-    tail = snapshots.tail(str(_thread_id(job_id)))
-    with reading() as session:
-        row = session.execute(
-            select(Job.checkpoint, Job.attempt, Message.id)
-            .join(Message, Message.job_id == Job.id)
-            .where(Job.id == job_id)
-        ).one()
-    return tail.lengthen(row.checkpoint, row.attempt, str(row.id))
 
 
 def _thread_id(job_id: UUID) -> UUID:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -22,7 +22,7 @@ from app.models import TERMINAL, Message, Status
 from app.stream import events, log
 from app.stream.events import Event
 from app.stream.hub import Hub
-from app.stream.subscription import Closed, Interest, Lagged, Look
+from app.stream.subscription import Closed, Exit, Interest, Lagged, Look
 
 _SNAPSHOT_MESSAGES = 50
 _PAUSED = frozenset({Status.WAITING, Status.REQUIRES_ACTION})
@@ -57,11 +57,27 @@ def reply(
     return _Follower(hub, user_id, interest, str(message_id)).items(after, until)
 
 
-def thread(hub: Hub, user_id: UUID, credential: str, thread_id: UUID, after: str | None) -> Iterator[Item]:
-    """The stream of a thread, after the cursor `after`; it goes on until the reader leaves or loses access."""
+def thread(
+    hub: Hub,
+    user_id: UUID,
+    credential: str,
+    thread_id: UUID,
+    after: str | None,
+    *,
+    patience: Callable[[], float] | None = None,
+    way_out: Exit | None = None,
+    just_made: bool = False,
+) -> Iterator[Item]:
+    """The stream of a thread, after the cursor `after`; it goes on until the reader leaves or loses access.
+
+    `patience` says anew, after each item, how many seconds of silence the reader bears before it is given a heartbeat.
+    It also ends once the `way_out` is taken. The stream of a thread that was `just_made` tells all from its beginning.
+    """
     with reads() as session:
         owning.thread(session, user_id, thread_id)
-    return _Follower(hub, user_id, Interest(str(thread_id), credential), None).items(after)
+    interest = Interest(str(thread_id), credential)
+    follower = _Follower(hub, user_id, interest, None, patience=patience, way_out=way_out)
+    return follower.items(after, just_made=just_made)
 
 
 def wait(hub: Hub, user_id: UUID, credential: str, message_id: UUID, seconds: float) -> MessageObject:
@@ -74,11 +90,26 @@ def wait(hub: Hub, user_id: UUID, credential: str, message_id: UUID, seconds: fl
     return reading.get(user_id, message_id)
 
 
+def _usual_patience() -> float:
+    return settings().heartbeat_comment_seconds
+
+
 class _Follower:
     """One reader's way through a thread's events, or, with `message_id`, through those of one reply."""
 
-    def __init__(self, hub: Hub, user_id: UUID, interest: Interest, message_id: str | None) -> None:
+    def __init__(
+        self,
+        hub: Hub,
+        user_id: UUID,
+        interest: Interest,
+        message_id: str | None,
+        *,
+        patience: Callable[[], float] | None = None,
+        way_out: Exit | None = None,
+    ) -> None:
         self._hub = hub
+        self._way_out = way_out or Exit()
+        self._patience = patience or _usual_patience
         self._user_id = user_id
         self._interest = interest
         self._thread_id = interest.thread_id
@@ -86,23 +117,23 @@ class _Follower:
         self._seen = Seen()
         self._missing: set[str] = set()
 
-    def items(self, after: str | None, until: float | None = None) -> Iterator[Item]:
+    def items(self, after: str | None, until: float | None = None, *, just_made: bool = False) -> Iterator[Item]:
         """Subscribe, then read, then follow."""
-        every = settings().heartbeat_comment_seconds
         self._seen.resumed = after is not None
         with self._hub.subscribe(self._interest) as subscription:
-            yield from self._since(after)
-            beat_at = time.monotonic() + every
+            self._way_out.leads_from(subscription)
+            yield from self._beginning() if just_made else self._since(after)
+            beat_at = time.monotonic() + self._patience()
             while not self._done() and (until is None or time.monotonic() < until):
                 item = subscription.get(min(beat_at, until or beat_at) - time.monotonic())
                 if isinstance(item, Closed) or (isinstance(item, Look) and self._interest not in item.seen.allowed):
                     return
                 for event in self._told(item):
                     yield event
-                    beat_at = time.monotonic() + every
+                    beat_at = time.monotonic() + self._patience()
                 if time.monotonic() >= beat_at:
                     yield None
-                    beat_at = time.monotonic() + every
+                    beat_at = time.monotonic() + self._patience()
 
     def _done(self) -> bool:
         return self._message_id is not None and self._seen.ended(self._message_id)
@@ -123,6 +154,17 @@ class _Follower:
             yield from self._snapshot()
             return
         self._seen.cursor = after
+        for event in entries:
+            yield from self._admit(event)
+
+    def _beginning(self) -> Iterator[Event]:
+        """All that the log has, if it has been there from the thread's first event on; else a snapshot."""
+        try:
+            entries = log.read_all(redis(), self._thread_id)
+        except RedisError:
+            entries = []
+        if not entries or entries[0].type != events.CREATED:
+            yield from self._snapshot()
         for event in entries:
             yield from self._admit(event)
 

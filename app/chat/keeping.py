@@ -10,12 +10,14 @@ from contextlib import ExitStack, contextmanager
 import structlog
 from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
 
 from app import failpoints
 from app.config import Settings
 from app.database import transaction
 from app.jobs import lifecycle
 from app.jobs.run import Run, Stop
+from app.stream.writer import Noted
 
 _SENTENCE_ENDS = (".", "!", "?", "\n", "。")
 _LEAST_SECONDS = 0.5
@@ -27,10 +29,10 @@ log = structlog.get_logger(__name__)
 class Draft:
     """What one attempt has written, and what of it stands in its row. Its own lock keeps the two in step."""
 
-    def __init__(self, run: Run, text: Callable[[], str], longest_seconds: float) -> None:
+    def __init__(self, run: Run, noted: Callable[[], Noted], longest_seconds: float) -> None:
         self.run = run
         self.lock = threading.Lock()
-        self._text = text
+        self._noted = noted
         self._longest = longest_seconds
         self._kept_at = time.monotonic()
         self._sentence_ended = False
@@ -42,31 +44,35 @@ class Draft:
         self._sentence_ended = newest.rstrip(" ").endswith(_SENTENCE_ENDS)
         self._has_grown = True
 
+    def stir(self) -> None:
+        """Note that something besides the text has grown, which is kept with it."""
+        self._has_grown = True
+
     def due(self, now: float) -> bool:
         """At finished sentences, at most twice a second; without them every few seconds, though the model stalls."""
         since = now - self._kept_at
         return self._has_grown and since >= (_LEAST_SECONDS if self._sentence_ended else self._longest)
 
-    def take(self) -> str:
-        """The text to keep now. Call it with the lock held, until it is kept."""
+    def take(self) -> Noted:
+        """What to keep now. Call it with the lock held, until it is kept."""
         self._has_grown = self._sentence_ended = False
         self._has_kept = True  # even a commit that failed may have taken place
         self._kept_at = time.monotonic()
-        return self._text()
+        return self._noted()
 
     def put_back(self) -> None:
         """What was taken may not be in the row: it stays due."""
         self._has_grown = True
 
-    def take_back(self, text: str, reset: Callable[[], None]) -> None:
-        """Take the row's text back to `text`, then `reset` the readers': a checkpoint must never outlive a reset.
+    def take_back(self, to: Noted, reset: Callable[[], None]) -> None:
+        """Take the row back `to` what stays, then `reset` the readers: a checkpoint must never outlive a reset.
 
         Raises SQLAlchemyError; nothing was reset then.
         """
         with self.lock:
             if self._has_kept:
                 with transaction() as session:
-                    lifecycle.checkpoint(session, self.run.claim, text)
+                    lifecycle.checkpoint(session, self.run.claim, to.text, to.score)
             reset()
             self._has_grown = False
 
@@ -82,9 +88,9 @@ class Keeper:
         self._thread: threading.Thread | None = None
 
     @contextmanager
-    def keeping(self, run: Run, text: Callable[[], str]) -> Iterator[Draft]:
-        """Keep what `text` returns for the length of the block."""
-        draft = Draft(run, text, self._settings.checkpoint_seconds)
+    def keeping(self, run: Run, noted: Callable[[], Noted]) -> Iterator[Draft]:
+        """Keep what `noted` returns for the length of the block."""
+        draft = Draft(run, noted, self._settings.checkpoint_seconds)
         with self._arrived:
             self._drafts.add(draft)
             if self._thread is None:
@@ -126,11 +132,15 @@ def _checkpoint(due: list[Draft]) -> list[Draft]:
     with ExitStack() as held:
         for draft in due:
             held.enter_context(draft.lock)
-        texts = [(draft, draft.take()) for draft in due]
+        taken = [(draft, draft.take()) for draft in due]
         try:
             with transaction() as session:
-                return [draft for draft, text in texts if not lifecycle.checkpoint(session, draft.run.claim, text)]
+                return [draft for draft, noted in taken if not _kept(session, draft.run, noted)]
         except BaseException:
             for draft in due:
                 draft.put_back()
             raise
+
+
+def _kept(session: Session, run: Run, noted: Noted) -> bool:
+    return lifecycle.checkpoint(session, run.claim, noted.text, noted.score)

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from app import failpoints
 from app.chat import assembling, steering, steps
+from app.chat.context import Work
 from app.chat.insisting import insist
 from app.chat.objects import ToolInvocation
 from app.chat.steps import Called, ModelCall, Taken
@@ -22,6 +23,9 @@ from app.jobs import lifecycle
 from app.jobs.presence import Presence
 from app.jobs.run import Run, Stop, Stopped
 from app.models import Message, Step, ToolCall
+from app.stream.output import Of
+from app.stream.score import REST, Mark, call_ended, calls_made
+from app.stream.writer import Writer
 from app.text import printable
 
 T = TypeVar("T")
@@ -33,17 +37,24 @@ class Progress:
     `settled` is the text of all committed steps.
     """
 
-    def __init__(self, presence: Presence, run: Run, message_id: UUID, settled: str, taken: Sequence[Taken]) -> None:
+    def __init__(self, presence: Presence, run: Run, work: Work, writer: Writer) -> None:
         self._presence = presence
         self._run = run
-        self._message_id = message_id
-        self.settled = settled
-        self.steps = list(taken)
+        self._message_id = work.message_id
+        self._functions = frozenset(each.name for each in work.functions)
+        self._writer = writer
+        self.settled = work.settled
+        self.steps = list(work.steps)
 
     @property
     def open_calls(self) -> list[Called]:
         """The tool calls that have no outcome yet; only those of the newest step can have none."""
         return [call for call in self.steps[-1].calls if call.is_open] if self.steps else []
+
+    @property
+    def ended_calls(self) -> list[str]:
+        """The tool calls that have one, or that we do not make: some end while nobody works on the reply."""
+        return [str(call.id) for step in self.steps for call in step.calls if not call.is_open]
 
     @property
     def refusals(self) -> int:
@@ -52,14 +63,15 @@ class Progress:
 
     def step(self, call: ModelCall, text: str) -> None:
         """Commit a model call with the tools it asked for; `text` is the whole text, which it settles."""
-        step_id = new_id()
+        step_id, ids = new_id(), [new_id() for _ in call.tool_calls]
         calls: list[Called] = []
 
         def write(session: Session) -> None:
             if session.scalars(select(Step.id).where(Step.id == step_id)).first() is None:
-                calls[:] = steps.store(session, self._run.claim.job_id, self._message_id, step_id, call)
+                calls[:] = steps.store(session, self._run.claim.job_id, self._message_id, step_id, call, ids=ids)
 
-        self._commit(write, text)
+        made = [(str(id_), self._whose(one.name)) for id_, one in zip(ids, call.tool_calls, strict=True)]
+        self._commit(write, text, calls_made(made))
         self.steps.append(Taken(call.number, call.text, call.usage, tuple(calls)))
         failpoints.hit("stepped")
 
@@ -112,6 +124,10 @@ class Progress:
         """Let calls begin again later: what they ask for must wait its turn."""
         self._change([call.id for call in calls], status=steps.PENDING, attempt=0, started_at=None)
 
+    def hand_out(self, calls: Iterable[Called]) -> None:
+        """Commit that these are for whoever asked for the reply to make."""
+        self._change([call.id for call in calls], status=steps.REQUIRES_ACTION)
+
     def wait(self, call: Called, seconds: float) -> datetime:
         """Free the worker until the wait is over; returns that moment. The claim is given up."""
 
@@ -145,13 +161,20 @@ class Progress:
         failpoints.hit("asked")
         return asked
 
+    def rest(self, session: Session) -> bool:
+        """Keep all that was told, before the claim is given up in the same transaction; False when it is lost."""
+        if not self._writer.begun:
+            return True
+        noted = self._writer.noted([REST])
+        return lifecycle.checkpoint(session, self._run.claim, noted.text, noted.score)
+
     def _end(self, call: Called, **values: Any) -> ToolInvocation:
         failpoints.hit("tool_ended")
-        [ended] = self._change([call.id], completed_at=now(), **values)
+        [ended] = self._change([call.id], call_ended(str(call.id)), completed_at=now(), **values)
         failpoints.hit("tool_recorded")
         return ended
 
-    def _change(self, ids: list[UUID], **values: Any) -> list[ToolInvocation]:
+    def _change(self, ids: list[UUID], marks: Sequence[Mark] = (), **values: Any) -> list[ToolInvocation]:
         if not ids:
             return []
         rows: list[ToolCall] = []
@@ -159,31 +182,36 @@ class Progress:
         def write(session: Session) -> None:
             rows[:] = _update(session, ids, **values)
 
-        self._commit(write, self.settled)
+        self._commit(write, self.settled, marks)
         newest = self.steps[-1]
         changed = {row.id: steps.called(row) for row in rows}
         calls = tuple(changed.get(call.id, call) for call in newest.calls)
         self.steps[-1] = Taken(newest.number, newest.text, newest.usage, calls)
         return [assembling.invocation(row) for row in rows]
 
-    def _commit(self, write: Callable[[Session], None], settled: str) -> None:
-        """One transaction that only the holder of the claim can make."""
+    def _whose(self, name: str) -> Of:
+        return Of.FUNCTION if name in self._functions else Of.TOOL
+
+    def _commit(self, write: Callable[[Session], None], settled: str, marks: Sequence[Mark] = ()) -> None:
+        """One transaction that only the holder of the claim can make; `marks` are what it tells numbered readers."""
+        score = self._writer.noted(marks).score
 
         def once() -> bool:
             with transaction() as session:
-                held = lifecycle.settle(session, self._run.claim, settled)
+                held = lifecycle.settle(session, self._run.claim, settled, score)
                 if held:
                     write(session)
             return held
 
         if not insist(self._presence, self._run.claim, once):
             raise Stopped(Stop.LOST)
+        self._writer.mark(marks)
         self.settled = settled
 
     def _give_up(self, write: Callable[[Session], T | None]) -> T:
         def once() -> T | None:
             with transaction() as session:
-                return write(session)
+                return write(session) if self.rest(session) else None
 
         written = insist(self._presence, self._run.claim, once)
         if written is None:

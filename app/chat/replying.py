@@ -9,9 +9,9 @@ import structlog
 from sqlalchemy import select
 
 from app import failpoints
-from app.chat import context, finishing, limits, outcome, toolbox
+from app.chat import context, finishing, limits, outcome, scores, toolbox
 from app.chat.asking import Asking
-from app.chat.calling import Calling, Freed
+from app.chat.calling import Calling, Freed, Handed
 from app.chat.context import Work
 from app.chat.insisting import hand_over, insist
 from app.chat.keeping import Draft
@@ -28,6 +28,7 @@ from app.jobs.run import Run, Stop, Stopped
 from app.llm.errors import ContentFiltered, ModelUnavailable, ProviderError
 from app.models import Job, Status
 from app.stream import events
+from app.stream.score import Score
 from app.stream.writer import Writer
 from app.tools.outcome import Finish
 
@@ -96,7 +97,7 @@ def _read(workshop: Workshop, claim: Claim) -> Work:
 
 
 def _unwritten(error: Exception, job_id: UUID) -> Outcome:
-    text = finishing.known_text(job_id)
+    text = scores.left(job_id).text
     if isinstance(error, ModelUnavailable):
         return outcome.unavailable(text, error)
     logger.error("reply failed before it began", exc_info=error)
@@ -112,8 +113,8 @@ class _Reply:
         self._run = run
         self._claim: Claim = run.claim
         self._work = work
-        self._progress = Progress(workshop.presence, run, work.message_id, work.settled, work.steps)
-        self._writer = self._begin()
+        self._writer = self._new_writer()
+        self._progress = Progress(workshop.presence, run, work, self._writer)
         self._asking = Asking(workshop, run, work, self._progress, self._writer)
 
     def write(self) -> None:
@@ -123,7 +124,7 @@ class _Reply:
         except Exception as error:
             if database_passes(error):
                 logger.warning("database failed; handing the reply over", error=type(error).__name__)
-                hand_over(self._workshop.presence, self._claim)
+                self._hand_over()
             else:
                 logger.exception("reply failed unexpectedly")
                 self._end_early(Status.FAILED, *_INTERNAL)
@@ -131,7 +132,8 @@ class _Reply:
     def _work_and_end(self) -> None:
         failpoints.hit("gathered")
         try:
-            with self._workshop.keeper.keeping(self._run, lambda: self._writer.text) as draft:
+            self._begin()
+            with self._workshop.keeper.keeping(self._run, self._writer.noted) as draft:
                 end = self._step_by_step(draft)
         except Stopped as stopped:
             self._stopped(stopped.why)
@@ -143,14 +145,23 @@ class _Reply:
             else:
                 self._settle()
 
-    def _begin(self) -> Writer:
+    def _new_writer(self) -> Writer:
         claim, workshop, work = self._claim, self._workshop, self._work
+        ids = (str(claim.thread_id), str(work.message_id), claim.attempt)
         may_write = partial(workshop.presence.holds, claim.lease_id)
-        writer = Writer(workshop.flusher, str(claim.thread_id), str(work.message_id), claim.attempt, may_write)
+        score = Score(scores.first_number(work.parameters))
+        return Writer(workshop.flusher, *ids, may_write=may_write, score=score, text=work.settled)
+
+    def _begin(self) -> None:
+        """Where something was told before this attempt, the row says what becomes of it before any reader hears."""
+        claim, work = self._claim, self._work
         if claim.attempt > 1 or work.settled:
-            writer.reset(work.settled)
-        writer.send(events.PROCESSING, {"model_id": work.model_id})
-        return writer
+            score = scores.left(claim.job_id).score
+            score.reopen(work.settled, self._progress.ended_calls)
+            if not insist(self._workshop.presence, claim, partial(_keep, claim, work.settled, score.dump())):
+                raise Stopped(Stop.LOST)
+            self._writer.go_on(score, work.settled)
+        self._writer.begin(work.model_id)
 
     def _step_by_step(self, draft: Draft) -> Outcome | None:
         """Tool calls, then the model, and again, until it has said its last word; None when the worker was freed."""
@@ -161,6 +172,8 @@ class _Reply:
             match calling.through() if self._progress.open_calls else None:
                 case Freed():
                     return None
+                case Handed():
+                    return outcome.answered(self._writer.text, "stop")
                 case Finish(answer):
                     return self._answer(answer)
             if spent := limits.spent(self._settings, self._work, self._progress, self._run):
@@ -190,6 +203,7 @@ class _Reply:
     def _wait(self, seconds: float, reason: str) -> None:
         def wait() -> None:
             with transaction() as session:
+                self._progress.rest(session)
                 wake_at = lifecycle.wait(session, self._claim, seconds, self._run.seconds_left())
             if wake_at is not None:
                 failpoints.hit("waiting")
@@ -199,6 +213,9 @@ class _Reply:
         insist(self._workshop.presence, self._claim, wait)
         self._settle()
 
+    def _hand_over(self) -> None:
+        hand_over(self._workshop.presence, self._claim, self._progress.rest)
+
     def _stopped(self, why: Stop) -> None:
         if why is Stop.CANCELLED:
             self._end_early(Status.CANCELLED, "", "")
@@ -206,7 +223,7 @@ class _Reply:
             self._end_early(Status.FAILED, *outcome.DEADLINE)
         elif why is Stop.HANDED_OVER:
             logger.info("handing the reply over")
-            hand_over(self._workshop.presence, self._claim)
+            self._hand_over()
         else:
             logger.warning("attempt abandoned: the job belongs to somebody else now")
 
@@ -216,7 +233,13 @@ class _Reply:
 
     def _finish(self, end: Outcome) -> None:
         self._settle()  # the last words before the last event
-        insist(self._workshop.presence, self._claim, lambda: finishing.finish(self._claim, end))
+        score = self._writer.end(end.text, complete=scores.is_whole(end.status, end.finish_reason))
+        insist(self._workshop.presence, self._claim, lambda: finishing.finish(self._claim, end, score))
 
     def _settle(self) -> None:
         self._writer.settle(self._settings.redis_timeout_seconds)
+
+
+def _keep(claim: Claim, text: str, score: str) -> bool:
+    with transaction() as session:
+        return lifecycle.checkpoint(session, claim, text, score)

@@ -87,8 +87,9 @@ def claim(session: Session, job_id: UUID, lease_id: UUID, reply_seconds: float, 
         lease_id=lease_id,
         wake_at=None,
         checkpoint=Job.settled,
+        lost=case((_unsettled() > 0, func.substr(Job.checkpoint, func.length(Job.settled) + 1)), else_=Job.lost),
         started_at=func.coalesce(Job.started_at, now()),
-        deadline_at=func.coalesce(Job.deadline_at, now(reply_seconds)),
+        deadline_at=func.coalesce(Job.deadline_at, now(reply_seconds + Job.more_seconds)),
     )
     row = session.execute(
         claiming.returning(
@@ -108,20 +109,21 @@ def claim(session: Session, job_id: UUID, lease_id: UUID, reply_seconds: float, 
     return Claim(job_id, row.thread_id, row.attempt, lease_id, row.request_id, row.waits, row.steers, row.now, left)
 
 
-def checkpoint(session: Session, claim: Claim, text: str) -> bool:
-    """Keep the attempt's text so far; one that was taken before a step was committed takes nothing of that back."""
+def checkpoint(session: Session, claim: Claim, text: str, score: str = "") -> bool:
+    """Keep the attempt's text so far, and its score; what was taken before a step was committed takes nothing of that
+    back."""
     kept = case((func.length(Job.settled) > len(text), Job.settled), else_=text)
-    return _move(session, moves.CHECKPOINT, _Named.by(claim), checkpoint=kept)
+    return _move(session, moves.CHECKPOINT, _Named.by(claim), checkpoint=kept, **_scored(score))
 
 
-def settle(session: Session, claim: Claim, text: str) -> bool:
-    """Note that `text`, which is all so far, belongs to steps that are committed with this."""
-    return _move(session, moves.SETTLE, _Named.by(claim), settled=text, checkpoint=text)
+def settle(session: Session, claim: Claim, text: str, score: str = "") -> bool:
+    """Note that `text`, which is all so far, belongs to steps that are committed with this; `score` tells of both."""
+    return _move(session, moves.SETTLE, _Named.by(claim), settled=text, checkpoint=text, **_scored(score))
 
 
-def finish(session: Session, claim: Claim, status: Status) -> bool:
+def finish(session: Session, claim: Claim, status: Status, score: str = "") -> bool:
     """processing → completed, failed or cancelled, by the worker that holds it."""
-    return _move(session, moves.FINISH, _Named.by(claim), outcome=status, **_ended(status))
+    return _move(session, moves.FINISH, _Named.by(claim), outcome=status, **_ended(status, score))
 
 
 def wait(
@@ -215,10 +217,10 @@ def recover(session: Session, job_id: UUID, attempt: int) -> bool:
     )
 
 
-def end_orphan(session: Session, job_id: UUID, attempt: int, status: Status) -> bool:
+def end_orphan(session: Session, job_id: UUID, attempt: int, status: Status, score: str = "") -> bool:
     """processing → failed or cancelled, for a job whose worker's lease has lapsed and that shall not be tried again."""
-    crashes = Job.crashes + 1
-    return _move(session, moves.END_ORPHAN, _Named(job_id, attempt), outcome=CRASHED, crashes=crashes, **_ended(status))
+    values = _ended(status, score) | {"crashes": Job.crashes + 1}
+    return _move(session, moves.END_ORPHAN, _Named(job_id, attempt), outcome=CRASHED, **values)
 
 
 def wake(session: Session, job_id: UUID) -> bool:
@@ -252,9 +254,9 @@ def steer(session: Session, job_id: UUID) -> bool:
     return _move(session, moves.STEER, _Named(job_id), steers=Job.steers + 1)
 
 
-def end_unowned(session: Session, job_id: UUID, attempt: int, status: Status) -> bool:
+def end_unowned(session: Session, job_id: UUID, attempt: int, status: Status, score: str = "") -> bool:
     """pending, waiting or requires_action → `status`, by whoever ends a job that nobody works on."""
-    return _move(session, moves.END_UNOWNED, _Named(job_id, attempt), **_ended(status))
+    return _move(session, moves.END_UNOWNED, _Named(job_id, attempt), **_ended(status, score))
 
 
 def request_cancel(session: Session, job_id: UUID) -> bool:
@@ -305,9 +307,20 @@ def _move(session: Session, transition: Transition, named: _Named, outcome: str 
     return moved
 
 
-def _ended(status: Status) -> dict[str, Any]:
+def _ended(status: Status, score: str) -> dict[str, Any]:
     nothing: dict[str, Any] = dict.fromkeys(("lease_id", "wake_at", "action_id", "action_expires_at"))
-    return {"status": status, **nothing, "checkpoint": "", "finished_at": now()}
+    return {"status": status, **nothing, "checkpoint": "", **_scored(score), "lost": "", "finished_at": now()}
+
+
+def _scored(score: str) -> dict[str, Any]:
+    """A score only grows: one that was taken before another was committed, or none at all, replaces nothing."""
+    is_older = func.length(Job.score) > len(score)
+    return {"score": case((is_older, Job.score), else_=score), "lost": case((is_older, Job.lost), else_="")}
+
+
+def _unsettled() -> ColumnElement[int]:
+    """How many code points the checkpoint has beyond what is settled."""
+    return func.length(Job.checkpoint) - func.length(Job.settled)
 
 
 def _seconds_left(session: Session, job_id: UUID, since: InstrumentedAttribute[datetime | None]) -> float | None:

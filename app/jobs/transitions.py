@@ -48,14 +48,26 @@ _PENDING = frozenset({Status.PENDING})
 _STAYS: frozenset[Status] = frozenset()
 _HELD = frozenset({Guard.ATTEMPT, Guard.LEASE})
 _ORPHANED = frozenset({Guard.ATTEMPT, Guard.LAPSED})
-_ENDS = frozenset({"status", "lease_id", "wake_at", "action_id", "action_expires_at", "checkpoint", "finished_at"})
+_ENDS = frozenset(
+    {
+        "status",
+        "lease_id",
+        "wake_at",
+        "action_id",
+        "action_expires_at",
+        "checkpoint",
+        "score",
+        "lost",
+        "finished_at",
+    }
+)
 
 CLAIM = Transition(
     "claim",
     leaves=frozenset({Status.PENDING, Status.WAITING}),
     enters=_PROCESSING,
     guards=frozenset({Guard.LIVE, Guard.DUE, Guard.UNBLOCKED, Guard.UNCANCELLED, Guard.FEW_CRASHES}),
-    sets=frozenset({"status", "attempt", "lease_id", "wake_at", "checkpoint", "started_at", "deadline_at"}),
+    sets=frozenset({"status", "attempt", "lease_id", "wake_at", "checkpoint", "lost", "started_at", "deadline_at"}),
     by="a worker that was woken",
     when="it is to be worked on; begins the next attempt, and the first time the deadline",
 )
@@ -64,7 +76,7 @@ CHECKPOINT = Transition(
     leaves=_PROCESSING,
     enters=_STAYS,
     guards=_HELD,
-    sets=frozenset({"checkpoint"}),
+    sets=frozenset({"checkpoint", "score", "lost"}),
     by="its worker",
     when="a sentence has ended, or some time has passed: keeps the text so far",
 )
@@ -73,7 +85,7 @@ SETTLE = Transition(
     leaves=_PROCESSING,
     enters=_STAYS,
     guards=_HELD,
-    sets=frozenset({"settled", "checkpoint"}),
+    sets=frozenset({"settled", "checkpoint", "score", "lost"}),
     by="its worker",
     when="a step is committed, in the same transaction: its text is never written again",
 )

@@ -24,7 +24,9 @@ class Job(Base):
 
     `attempt` counts claims and only grows: it is the fencing token. `crashes` counts lapsed leases alone.
     `settled` is the text of its committed steps, which no attempt writes again; `checkpoint` is the whole text so far,
-    empty once the job has ended. `action_id` is what a person is asked, in `requires_action`.
+    empty once the job has ended. `score` is what the numbered events tell of that text and of all besides; it only
+    grows. `lost` is the text of an earlier attempt that the score still has and `checkpoint` no longer. Both are read
+    only where they are asked for. `action_id` is what a person is asked, in `requires_action`.
     A job does not start before `after_id` has ended, and whatever that one waits for.
     """
 
@@ -54,9 +56,13 @@ class Job(Base):
     lease_id: Mapped[UUID | None] = mapped_column(ForeignKey("worker_leases.id", ondelete="SET NULL"))
     settled: Mapped[str] = mapped_column(Text, default="")
     checkpoint: Mapped[str] = mapped_column(Text, default="")
+    score: Mapped[str] = mapped_column(Text, default="", deferred=True)
+    lost: Mapped[str] = mapped_column(Text, default="", deferred=True)
     steers: Mapped[int] = mapped_column(default=0)
     action_id: Mapped[UUID | None]
     publishes: Mapped[int] = mapped_column(default=0)
+    # What it may take beyond the time of any reply, because it works toward a goal.
+    more_seconds: Mapped[float] = mapped_column(default=0)
 
     created_at: Mapped[CreatedAt]
     next_publish_at: Mapped[datetime] = mapped_column(UtcDateTime(), default=now())

@@ -113,6 +113,11 @@ def read(client: Redis, thread_id: str, after: str) -> list[Event] | None:
     return _events(rest) if exact else None
 
 
+def read_all(client: Redis, thread_id: str) -> list[Event]:
+    """All that the log has, oldest first; of a thread made a moment ago that is all there was."""
+    return _events(client.xrange(Keys(thread_id).log))
+
+
 def read_tail(client: Redis, thread_id: str, count: int = 500) -> list[Event]:
     """The newest `count` events, oldest first: enough to reach back beyond any checkpoint of a running reply."""
     newest_first: Any = client.xrevrange(Keys(thread_id).log, count=count)
@@ -135,4 +140,4 @@ def _events(entries: Any) -> list[Event]:
     return [decode(fields["e"], cursor) for cursor, fields in entries]
 
 
-__all__ = ["START", "Keys", "RedisError", "Refused", "append", "delete", "order", "read", "read_tail"]
+__all__ = ["START", "Keys", "RedisError", "Refused", "append", "delete", "order", "read", "read_all", "read_tail"]

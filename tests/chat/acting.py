@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from app.chat import finishing, sending
+from app.chat import finishing, scores, sending
 from app.chat.outcome import Outcome
 from app.chat.sending import Draft
 from app.database import transaction
@@ -15,9 +15,9 @@ from app.extensions import redis, settings
 from app.jobs import lifecycle
 from app.jobs.claim import Claim
 from app.models import Status
-from app.stream import events
 from app.stream.events import Event
 from app.stream.flusher import Flusher
+from app.stream.score import Score
 from app.stream.writer import Writer
 from tests.support import rows
 from tests.support.reader import Reader
@@ -41,10 +41,14 @@ class Acting:
         assert claim is not None
         self.claim: Claim = claim
         ids = (str(self.thread_id), str(self.reply_id), claim.attempt)
-        self.writer = Writer(self._flusher, *ids, lambda: True)
+        self.writer = Writer(self._flusher, *ids, may_write=lambda: True, score=Score(2))
         if claim.attempt > 1:
-            self.writer.reset("")
-        self.writer.send(events.PROCESSING, {"model_id": "scripted/echo"})
+            score = scores.left(self.job_id).score
+            score.reopen("", [])
+            with transaction() as session:
+                assert lifecycle.checkpoint(session, claim, "", score.dump())
+            self.writer.go_on(score, "")
+        self.writer.begin("scripted/echo")
         return self
 
     def say(self, *pieces: str) -> Acting:
@@ -57,7 +61,8 @@ class Acting:
     def keep(self) -> Acting:
         """Checkpoint what there is."""
         with transaction() as session:
-            assert lifecycle.checkpoint(session, self.claim, self.writer.text)
+            noted = self.writer.noted()
+            assert lifecycle.checkpoint(session, self.claim, noted.text, noted.score)
         return self
 
     def crash(self) -> Acting:
@@ -71,7 +76,8 @@ class Acting:
         """Finish it; returns the stored text."""
         self.writer.settle(2)
         text = self.writer.text
-        assert finishing.finish(self.claim, Outcome(status, text, "stop"))
+        score = self.writer.end(text, complete=status is Status.COMPLETED)
+        assert finishing.finish(self.claim, Outcome(status, text, "stop"), score)
         return text
 
 

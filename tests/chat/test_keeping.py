@@ -16,6 +16,7 @@ from app.extensions import settings
 from app.jobs import lifecycle
 from app.jobs.claim import Claim
 from app.jobs.run import Run, Stop
+from app.stream.writer import Noted
 from tests.support import rows
 from tests.support.stack import until
 
@@ -31,7 +32,7 @@ def claimed() -> Claim:
 @contextmanager
 def kept(app: Flask, run: Run, text: list[str], seconds: float = 0.2) -> Iterator[Draft]:
     keeper = Keeper(app, settings().model_copy(update={"checkpoint_seconds": seconds}))
-    with keeper.keeping(run, lambda: "".join(text)) as draft:
+    with keeper.keeping(run, lambda: Noted("".join(text), "")) as draft:
         yield draft
 
 
@@ -59,7 +60,7 @@ def test_what_is_taken_back_is_taken_from_the_row_before_the_readers_are_told(ap
     with kept(app, run, text) as draft:
         draft.grow("half")
         until(lambda: checkpoint(run.claim.job_id), 5, "the checkpoint")
-        draft.take_back("", lambda: (seen.append(checkpoint(run.claim.job_id)), text.clear()))
+        draft.take_back(Noted("", ""), lambda: (seen.append(checkpoint(run.claim.job_id)), text.clear()))
         assert seen == [""]
         assert checkpoint(run.claim.job_id) == ""
 
@@ -68,7 +69,8 @@ def test_a_lost_claim_stops_its_run_and_no_other(app: Flask) -> None:
     lost, fine = Run(claimed()), Run(claimed())
     rows.set_job(lost.claim.job_id, attempt=2)
     keeper = Keeper(app, settings().model_copy(update={"checkpoint_seconds": 0.1}))
-    with keeper.keeping(lost, lambda: "late") as one, keeper.keeping(fine, lambda: "kept") as other:
+    late, kept = Noted("late", ""), Noted("kept", "")
+    with keeper.keeping(lost, lambda: late) as one, keeper.keeping(fine, lambda: kept) as other:
         one.grow("late")
         other.grow("kept")
         until(lambda: lost.why, 5, "the stop")
@@ -80,7 +82,7 @@ def test_a_lost_claim_stops_its_run_and_no_other(app: Flask) -> None:
 def test_many_replies_are_kept_together(app: Flask, count: int) -> None:
     runs = [Run(claimed()) for _ in range(count)]
     keeper = Keeper(app, settings().model_copy(update={"checkpoint_seconds": 0.1}))
-    drafts = [keeper.keeping(run, lambda run=run: str(run.claim.job_id)) for run in runs]
+    drafts = [keeper.keeping(run, lambda run=run: Noted(str(run.claim.job_id), "")) for run in runs]
     opened = [draft.__enter__() for draft in drafts]
     for draft in opened:
         draft.grow("x")

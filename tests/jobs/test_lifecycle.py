@@ -125,6 +125,12 @@ def test_the_deadline_begins_with_the_first_claim_and_a_hand_over_leaves_it() ->
     assert again.seconds_left <= 100
 
 
+def test_the_deadline_of_work_toward_a_goal_leaves_it_the_time_it_may_take() -> None:
+    lease_id, job_id = rows.a_lease(), rows.a_job(more_seconds=3600)
+    claim = must_claim(job_id, lease_id, reply_seconds=100)
+    assert 3690 < claim.seconds_left <= 3700
+
+
 def test_a_wait_moves_the_deadline_by_its_own_length() -> None:
     lease_id, job_id = rows.a_lease(), rows.a_job()
     claim = must_claim(job_id, lease_id, reply_seconds=100)

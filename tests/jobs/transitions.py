@@ -21,6 +21,7 @@ from app.models import Status
 
 ATTEMPT = 3
 MOST_CRASHES = 3
+SCORE = '[["a longer score"]]'
 
 # Whose lease the job is under: the caller's, another's, nobody's any more.
 MINE, OTHERS, NOBODYS = "mine", "other's", "nobody's"
@@ -133,21 +134,21 @@ class Move:
 # Each calls the function of lifecycle that has its name, with what the caller says and the state to enter.
 _CALLS: dict[str, Callable[[Session, Said, Status], object]] = {
     "claim": lambda s, said, _: lifecycle.claim(s, said.job_id, said.lease_id, 60, MOST_CRASHES),
-    "checkpoint": lambda s, said, _: lifecycle.checkpoint(s, said.claim, "new text"),
-    "settle": lambda s, said, _: lifecycle.settle(s, said.claim, "new text"),
-    "finish": lambda s, said, enters: lifecycle.finish(s, said.claim, enters),
+    "checkpoint": lambda s, said, _: lifecycle.checkpoint(s, said.claim, "new text", SCORE),
+    "settle": lambda s, said, _: lifecycle.settle(s, said.claim, "new text", SCORE),
+    "finish": lambda s, said, enters: lifecycle.finish(s, said.claim, enters, SCORE),
     "wait": lambda s, said, _: lifecycle.wait(s, said.claim, 5, 60),
     "ask": lambda s, said, _: lifecycle.ask(s, said.claim, new_id(), 5, 60),
     "answer": lambda s, said, _: lifecycle.answer(s, said.job_id, said.action_id),
     "let_go": lambda s, said, _: lifecycle.let_go(s, said.job_id, said.attempt, said.lease_id),
     "hand_over": lambda s, said, _: lifecycle.hand_over(s, said.claim),
     "recover": lambda s, said, _: lifecycle.recover(s, said.job_id, said.attempt),
-    "end_orphan": lambda s, said, enters: lifecycle.end_orphan(s, said.job_id, said.attempt, enters),
+    "end_orphan": lambda s, said, enters: lifecycle.end_orphan(s, said.job_id, said.attempt, enters, SCORE),
     "wake": lambda s, said, _: lifecycle.wake(s, said.job_id),
     "hasten": lambda s, said, _: lifecycle.hasten(s, said.job_id),
     "snooze": lambda s, said, _: lifecycle.snooze(s, said.job_id, 5),
     "steer": lambda s, said, _: lifecycle.steer(s, said.job_id),
-    "end_unowned": lambda s, said, enters: lifecycle.end_unowned(s, said.job_id, said.attempt, enters),
+    "end_unowned": lambda s, said, enters: lifecycle.end_unowned(s, said.job_id, said.attempt, enters, SCORE),
     "request_cancel": lambda s, said, _: lifecycle.request_cancel(s, said.job_id),
     "mark_announced": lambda s, said, _: lifecycle.mark_announced(s, said.job_id),
 }

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+from functools import partial
 from uuid import UUID
 
 from pydantic import SecretStr
@@ -21,6 +22,7 @@ from app.jobs.presence import Presence
 from app.jobs.run import Run, Stopped
 from app.models import Message, Status
 from app.stream.flusher import Flusher
+from app.stream.score import Score
 from app.stream.writer import Writer
 
 
@@ -46,7 +48,8 @@ def main(database_url: str, redis_url: str, job_id: str, lease_seconds: str) -> 
         with presence.running(claim) as run:
             say(lease=str(lease_id))
             ids = (str(claim.thread_id), str(message_id), claim.attempt)
-            write(run, Writer(Flusher(redis(), settings), *ids, lambda: presence.holds(claim.lease_id)))
+            may_write = partial(presence.holds, claim.lease_id)
+            write(run, Writer(Flusher(redis(), settings), *ids, may_write=may_write, score=Score(2)))
             with transaction() as session:
                 finished = lifecycle.finish(session, claim, Status.COMPLETED)
         say(stopped=run.why, finished=finished, holds=presence.holds(claim.lease_id))

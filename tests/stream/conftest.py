@@ -14,6 +14,7 @@ from app.logs import configure
 from app.stream import events
 from app.stream.events import Event
 from app.stream.flusher import Flusher
+from app.stream.score import Score
 from app.stream.writer import Writer
 from tests.support.own_valkey import own_valkey
 
@@ -58,7 +59,8 @@ def make_writer(flusher: Flusher, thread_id: str) -> MakeWriter:
 
     def make(attempt: int = 1, message_id: str | None = None, **changed: Callable[[], bool]) -> Writer:
         may_write = changed.get("may_write", lambda: True)
-        return Writer(flusher, thread_id, message_id or str(new_id()), attempt, may_write)
+        ids = (thread_id, message_id or str(new_id()), attempt)
+        return Writer(flusher, *ids, may_write=may_write, score=Score(2))
 
     return make
 

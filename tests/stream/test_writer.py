@@ -13,6 +13,7 @@ from app.extensions import redis_client
 from app.stream import events, log
 from app.stream.events import Event
 from app.stream.flusher import Flusher, Outcome, Source
+from app.stream.score import Score
 from app.stream.writer import Writer
 from tests.stream.conftest import MakeWriter, delta
 from tests.support.own_valkey import OwnValkey
@@ -62,7 +63,7 @@ def test_deltas_that_wait_for_the_same_flush_become_one_entry(
             writer.delta(f"w{number} ")
     assert writer.settle(5)
     [entry] = logged(client, thread_id)
-    assert entry.fields == {"offset": 0, "text": writer.text}
+    assert entry.fields == {"offset": 0, "text": writer.text, "sequence_number": 2}
 
 
 def test_entries_keep_the_order_in_which_they_were_written(
@@ -181,7 +182,7 @@ def fragile(own_valkey: OwnValkey, settings: Settings) -> Iterator[Callable[[], 
     """Writers on a Valkey that the test may break."""
     with redis_client(own_valkey.redis_url, 0.3) as client:
         flusher = Flusher(client, settings)
-        yield lambda: Writer(flusher, "thread", REPLY, 1, lambda: True)
+        yield lambda: Writer(flusher, "thread", REPLY, 1, may_write=lambda: True, score=Score(2))
 
 
 def test_a_log_lost_with_its_redis_begins_again_with_the_whole_text(

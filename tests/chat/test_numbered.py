@@ -1,0 +1,425 @@
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+from uuid import UUID
+
+import pytest
+from flask import Flask
+from sqlalchemy import delete, event, select, update
+
+from app.chat import answering, cancelling, finishing, numbered, replying, sending
+from app.chat.errors import NotFound
+from app.chat.numbered import Told
+from app.chat.sending import Draft
+from app.chat.workshop import Workshop
+from app.clock import now
+from app.database import reading, transaction
+from app.extensions import db, redis
+from app.jobs.reaper import Abandoned
+from app.models import ApiKey, Job, Message, Status
+from app.stream import events, log
+from app.stream.hub import Hub
+from app.stream.log import Keys
+from app.stream.output import Beat, Kind, Of
+from tests.chat.acting import Acting
+from tests.chat.conftest import MakeWorkshop, a_key
+from tests.chat.test_replying import posted
+from tests.chat.tooling import asking_for, call, crashed_while_calling, script, written_aside
+from tests.stream.numbering import shape
+from tests.support import rows
+from tests.support.rows import reply_of
+from tests.support.stack import until
+
+
+@pytest.fixture
+def acting(user_id: UUID) -> Acting:
+    return Acting(user_id)
+
+
+class Reading:
+    """A reader in a thread of its own, with what it was told, and as a surface shows that at the moment it is told."""
+
+    def __init__(self, app: Flask, stream: Iterator[Beat | None]) -> None:
+        self.beats: list[Beat] = []
+        self.shapes: list[tuple[Any, ...]] = []
+        self.heartbeats = 0
+        self._thread = threading.Thread(target=self._read, args=(app, stream), daemon=True)
+        self._thread.start()
+
+    def _read(self, app: Flask, stream: Iterator[Beat | None]) -> None:
+        with app.app_context():
+            for beat in stream:
+                if beat is None:
+                    self.heartbeats += 1
+                else:
+                    self.shapes.append(shape(beat))
+                    self.beats.append(beat)
+
+    def ended(self, seconds: float = 20) -> Reading:
+        self._thread.join(seconds)
+        assert not self._thread.is_alive(), self.shapes
+        return self
+
+    @property
+    def has_ended(self) -> bool:
+        return not self._thread.is_alive()
+
+    @property
+    def said(self) -> str:
+        """All text it was told, with what was taken back."""
+        return "".join(beat.text for beat in self.beats if beat.item is not None and beat.item.of is Of.TEXT)
+
+
+Follow = Callable[..., Reading]
+
+
+@pytest.fixture
+def follow(app: Flask, hub: Hub, user_id: UUID) -> Follow:
+    key = a_key(user_id)
+
+    def begin(reply_id: UUID, after: int = -1) -> Reading:
+        made = Reading(app, numbered.follow(hub, user_id, key, reply_id, after))
+        until(lambda: made.heartbeats or made.beats or made.has_ended, what="the reader's first item")
+        return made
+
+    return begin
+
+
+@pytest.fixture
+def told(user_id: UUID) -> Callable[[UUID], Told]:
+    return lambda reply_id: numbered.read(user_id, reply_id)
+
+
+def shapes(told: Told) -> list[tuple[Any, ...]]:
+    return [shape(beat) for beat in told.beats]
+
+
+def kinds(beats: list[Beat]) -> list[str]:
+    return [beat.kind.value for beat in beats]
+
+
+def above(number: int, told: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    return [one for one in told if one[0] > number]
+
+
+OPENED, CLOSED = ["begun", "item added", "part added"], ["text done", "part done", "item done", "ended"]
+
+
+def test_a_reply_is_told_live_and_again_without_any_log(acting: Acting, follow: Follow, told: Any) -> None:
+    live = follow(acting.reply_id)
+    acting.begin().say("Once ", "upon")
+    acting.end()
+    assert kinds(live.ended().beats) == [*OPENED, "delta", "delta", *CLOSED]
+    assert [beat.number for beat in live.beats] == list(range(2, 11))
+    redis().flushdb()
+    assert live.shapes == shapes(told(acting.reply_id))
+    for after in (-1, 1, 2, 5, 9):
+        assert follow(acting.reply_id, after).ended().shapes == above(after, live.shapes)
+
+
+@pytest.mark.parametrize("after", [2, 4, 5])
+def test_who_joins_a_running_reply_is_told_what_is_above_its_number(
+    acting: Acting, follow: Follow, told: Any, after: int
+) -> None:
+    acting.begin().say("a").keep().say("b")
+    late = follow(acting.reply_id, after)
+    acting.say("c")
+    acting.end()
+    assert late.ended().shapes == above(after, shapes(told(acting.reply_id)))
+
+
+def test_the_first_number_leaves_room_for_what_comes_before_the_worker(user_id: UUID, told: Any) -> None:
+    for background, first in ((True, 2), (False, 1)):
+        sent = sending.send_message(user_id, Draft("hello", parameters={"background": background}))
+        assert told(sent.reply.id).output.number == first
+
+
+def test_a_token_costs_no_look_at_the_database(acting: Acting, follow: Follow) -> None:
+    live = follow(acting.reply_id)
+    with asked() as statements:
+        acting.begin()
+        del statements[:]
+        acting.say(*(f"{number} " for number in range(20)))
+        until(lambda: live.said.endswith("19 "), what="the last word")
+        assert statements == []
+    acting.end()
+    live.ended()
+
+
+@contextmanager
+def asked() -> Iterator[list[str]]:
+    """What anybody but the regular look asks the database."""
+    statements: list[str] = []
+
+    def hear(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if threading.current_thread().name != "hub-look":
+            statements.append(statement)
+
+    event.listen(db.engine, "before_cursor_execute", hear)
+    yield statements
+    event.remove(db.engine, "before_cursor_execute", hear)
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_crash_closes_what_was_begun_and_numbers_go_on_far_above(
+    acting: Acting, follow: Follow, told: Any, kept: bool
+) -> None:
+    live = follow(acting.reply_id)
+    acting.begin().say("first ")
+    if kept:
+        acting.keep()
+    acting.say("try").crash().say("second")
+    stored = acting.end()
+    live.ended()
+    assert live.shapes == shapes(told(acting.reply_id))
+    numbers = [beat.number for beat in live.beats]
+    assert numbers == sorted(set(numbers))
+    assert max(numbers) > 1_000_000
+    [dropped, stays] = told(acting.reply_id).output.items
+    assert (dropped.text, dropped.dropped, dropped.complete) == ("first try", True, False)
+    assert (stays.text, stays.dropped, stays.complete) == (stored, False, True)
+
+
+def test_who_rejoins_after_a_crash_and_a_lost_log_ends_with_the_stored_text(
+    acting: Acting, follow: Follow, told: Any
+) -> None:
+    live = follow(acting.reply_id)
+    acting.begin().say("first ").keep().say("try")
+    until(lambda: live.said == "first try", what="the first try")
+    redis().delete(Keys(str(acting.thread_id)).log)
+    acting.crash().say("second")
+    late = follow(acting.reply_id, live.beats[-1].number)
+    stored = acting.end()
+    assert live.ended().said == f"first try{stored}"
+    numbers = [beat.number for beat in live.beats]
+    assert numbers == sorted(set(numbers))
+    anew = [one for one in live.shapes if one[1] is Kind.DELTA and one[0] > 1_000_000]
+    assert [one for one in late.ended().shapes if one[1] is Kind.DELTA] == anew
+    assert told(acting.reply_id).output.text == stored
+
+
+def test_a_hole_in_the_log_is_filled_by_the_next_checkpoint(acting: Acting, follow: Follow, told: Any) -> None:
+    acting.begin().say("Once ", "upon ")
+    redis().delete(Keys(str(acting.thread_id)).log)
+    live = follow(acting.reply_id)
+    acting.say("a ", "time")
+    assert live.said == ""
+    acting.keep()
+    until(lambda: live.said == "Once upon a time", what="the whole text")
+    acting.end()
+    assert live.ended().shapes == shapes(told(acting.reply_id))
+
+
+def test_what_the_last_attempt_had_told_is_part_of_an_end_by_the_reaper(
+    acting: Acting, follow: Follow, told: Any
+) -> None:
+    live = follow(acting.reply_id)
+    acting.begin().say("Once ").keep().say("upon")
+    rows.lapse(acting.claim.lease_id)
+    finishing.end_abandoned(Abandoned(acting.job_id, 1, "crashed", orphaned=True))
+    assert live.ended().shapes == shapes(told(acting.reply_id))
+    assert live.said == reply_of(acting.job_id).content == "Once upon"
+    assert told(acting.reply_id).output.items[0].complete is False
+
+
+def test_a_reply_cancelled_before_it_began_only_ends(acting: Acting, follow: Follow, user_id: UUID) -> None:
+    live = follow(acting.reply_id)
+    cancelling.cancel(user_id, acting.reply_id)
+    assert [(beat.number, beat.kind) for beat in live.ended().beats] == [(2, Kind.ENDED)]
+
+
+def test_a_failed_try_is_closed_and_another_item_begun(
+    workshop: Workshop, user_id: UUID, follow: Follow, told: Any
+) -> None:
+    said = f"word {user_id}"  # a script of its own: failures are counted by script
+    job_id = posted(user_id, f"!reason Hm\nHalf a\n!error 429 retry-after=0 times=1\n{said}")
+    live = follow(reply_of(job_id).id)
+    replying.process_message(workshop, job_id)
+    assert live.ended().shapes == shapes(told(reply_of(job_id).id))
+    items = told(reply_of(job_id).id).output.items
+    assert [(item.of, item.dropped, item.text) for item in items] == [
+        (Of.REASONING, True, "Hm"),
+        (Of.TEXT, True, "Half a"),
+        (Of.REASONING, False, "Hm"),
+        (Of.TEXT, False, f"Half a\n{said}"),
+    ]
+    assert told(reply_of(job_id).id).output.text == reply_of(job_id).content
+
+
+def test_steps_calls_and_their_results_are_told_in_order(
+    workshop: Workshop, user_id: UUID, follow: Follow, told: Any
+) -> None:
+    job_id = posted(user_id, script(f"Let me see.\n{call('calculator', expression='1 + 1')}", "!results"))
+    live = follow(reply_of(job_id).id)
+    replying.process_message(workshop, job_id)
+    assert live.ended().shapes == shapes(told(reply_of(job_id).id))
+    first, called, last = told(reply_of(job_id).id).output.output
+    assert (first.text, called.of, last.text) == ("Let me see.", Of.TOOL, "\n\n2")
+    assert [one.kind for one in live.beats if one.item is not None and one.item.index == 1] == [
+        *(Kind.ITEM_ADDED, Kind.DELTA, Kind.TEXT_DONE, Kind.CALL_BEGUN, Kind.CALL_ENDED, Kind.ITEM_DONE)
+    ]
+    with reading() as session:
+        assert session.scalars(select(Job.lost).where(Job.id == job_id)).one() == ""
+
+
+def test_a_crash_in_a_call_leaves_the_call_open_until_its_end_is_known(
+    workshop: Workshop, user_id: UUID, follow: Follow, told: Any
+) -> None:
+    job_id = posted(user_id, script(f"First.\n{call('calculator', expression='1 + 1')}", "!results"))
+    live = follow(reply_of(job_id).id)
+    crashed_while_calling(workshop, job_id)
+    rows.set_job(job_id, status=Status.PENDING)
+    replying.process_message(workshop, job_id)
+    assert live.ended().shapes == shapes(told(reply_of(job_id).id))
+    assert [item.dropped for item in told(reply_of(job_id).id).output.items] == [False, False, False]
+    assert told(reply_of(job_id).id).output.text == reply_of(job_id).content
+
+
+def test_a_pause_leaves_no_gap_in_the_numbers(workshop: Workshop, user_id: UUID, follow: Follow, told: Any) -> None:
+    asked = script(f"Hm.\n{call('ask_user', question='Well?')}", "!results")
+    job_id = posted(user_id, asked, **asking_for(["ask_user"]))
+    live = follow(reply_of(job_id).id)
+    replying.process_message(workshop, job_id)
+    action = reply_of(job_id).required_action
+    assert action is not None
+    answering.answer(user_id, reply_of(job_id).id, UUID(action["id"]), content="Yes")
+    replying.process_message(workshop, job_id)
+    assert live.ended().shapes == shapes(told(reply_of(job_id).id))
+    numbers = [beat.number for beat in live.beats]
+    assert numbers == list(range(2, 2 + len(numbers)))
+
+
+def test_a_hand_over_leaves_no_gap_and_takes_back_what_was_begun(
+    app: Flask, make_workshop: MakeWorkshop, user_id: UUID, follow: Follow, told: Any
+) -> None:
+    job_id = posted(user_id, "!delay 0.02\n!words 40")
+    live, leaving = follow(reply_of(job_id).id), make_workshop()
+    with written_aside(app, leaving, job_id):
+        until(lambda: "w5" in live.said, what="some words")
+        leaving.presence.drain()
+    replying.process_message(make_workshop(), job_id)
+    assert live.ended().shapes == shapes(told(reply_of(job_id).id))
+    numbers = [beat.number for beat in live.beats]
+    assert numbers == list(range(2, 2 + len(numbers)))
+    assert told(reply_of(job_id).id).output.text == reply_of(job_id).content
+
+
+def test_a_long_reasoning_is_kept_though_no_text_follows(
+    app: Flask, make_workshop: MakeWorkshop, user_id: UUID
+) -> None:
+    job_id = posted(user_id, "!reason because\n!silence")
+    with written_aside(app, make_workshop(checkpoint_seconds=0.1), job_id):
+        until(lambda: "because" in score_of(job_id), what="the reasoning in the row")
+        cancelling.cancel_job(job_id)
+
+
+def score_of(job_id: UUID) -> str:
+    with reading() as session:
+        return session.scalars(select(Job.score).where(Job.id == job_id)).one()
+
+
+@pytest.mark.parametrize("status", [Status.COMPLETED, Status.FAILED])
+def test_a_reply_without_a_score_is_told_as_one_that_was_written_at_once(
+    acting: Acting, told: Any, follow: Follow, status: Status
+) -> None:
+    rows.set_job(acting.job_id, status=status, attempt=1, finished_at=now())
+    set_message(acting.reply_id, content="old text", completed_at=now(), finish_reason="stop")
+    beats = told(acting.reply_id).beats
+    assert kinds(beats) == [*OPENED, "delta", *CLOSED]
+    assert [beat.text for beat in beats if beat.kind is Kind.DELTA] == ["old text"]
+    assert beats[-1].kind is Kind.ENDED
+    assert told(acting.reply_id).output.items[0].complete is (status is Status.COMPLETED)
+    assert follow(acting.reply_id, 3).ended().shapes == above(3, shapes(told(acting.reply_id)))
+
+
+def set_message(message_id: UUID, **values: Any) -> None:
+    with transaction() as session:
+        session.execute(update(Message).where(Message.id == message_id).values(**values))
+
+
+def test_an_imported_reply_is_told_too_and_a_users_message_is_none(acting: Acting, told: Any) -> None:
+    set_message(acting.reply_id, content="imported", job_id=None)
+    assert told(acting.reply_id).output.text == "imported"
+    with pytest.raises(NotFound):
+        told(acting.sent.message.id)
+
+
+def test_another_users_reply_is_not_found(acting: Acting, hub: Hub) -> None:
+    stranger = rows.a_user()
+    with pytest.raises(NotFound):
+        numbered.read(stranger, acting.reply_id)
+    with pytest.raises(NotFound):
+        numbered.follow(hub, stranger, a_key(stranger), acting.reply_id, -1)
+
+
+def test_a_stream_ends_when_its_key_is_revoked(acting: Acting, follow: Follow) -> None:
+    acting.begin().say("text")
+    live = follow(acting.reply_id)
+    with transaction() as session:
+        session.execute(delete(ApiKey))
+    assert kinds(live.ended().beats) == ["begun", "item added", "part added", "delta"]
+
+
+def test_a_silent_stream_shows_that_it_lives(acting: Acting, follow: Follow) -> None:
+    live = follow(acting.begin().reply_id)
+    until(lambda: live.heartbeats >= 3, what="heartbeats")
+    acting.end()
+    live.ended()
+
+
+@contextmanager
+def cutting(app: Flask) -> Iterator[None]:
+    """Subscriptions to Redis are cut again and again."""
+    stop = threading.Event()
+
+    def cut() -> None:
+        with app.app_context():
+            while not stop.wait(0.1):
+                redis().client_kill_filter(_type="pubsub")
+
+    thread = threading.Thread(target=cut)
+    thread.start()
+    yield
+    stop.set()
+    thread.join(10)
+
+
+def test_readers_whose_subscription_is_cut_again_and_again_are_told_the_same(
+    app: Flask, acting: Acting, follow: Follow, told: Any
+) -> None:
+    acting.begin().say("begun ")
+    readers = [follow(acting.reply_id) for _ in range(3)]
+    with cutting(app):
+        for number in range(300):
+            acting.say(f"w{number} ")
+            if number % 50 == 0:
+                acting.keep()
+        acting.end()
+    for reader in readers:
+        assert reader.ended().shapes == shapes(told(acting.reply_id))
+
+
+def test_what_the_log_has_is_numbered_as_the_row_says(acting: Acting, told: Any) -> None:
+    acting.begin().say("a", "b").keep().say("c")
+    tail = log.read_tail(redis(), str(acting.thread_id))
+    numbers = [entry.fields["sequence_number"] for entry in tail if entry.type in {events.PROCESSING, events.DELTA}]
+    acting.end()
+    starts = [beat.number for beat in told(acting.reply_id).beats if beat.kind in {Kind.BEGUN, Kind.DELTA}]
+    assert numbers == [2, 3, 6, 7]
+    assert starts == [2, 5, 6, 7]
+
+
+def test_functions_of_the_caller_are_told_whole_and_left_to_it(
+    workshop: Workshop, user_id: UUID, follow: Follow, told: Any
+) -> None:
+    functions = [{"name": "look", "parameters": {"type": "object", "properties": {}}}]
+    job_id = posted(user_id, f"Let me look.\n{call('look')}", parameters={"functions": functions})
+    live = follow(reply_of(job_id).id)
+    replying.process_message(workshop, job_id)
+    assert live.ended().shapes == shapes(told(reply_of(job_id).id))
+    said, called = told(reply_of(job_id).id).output.output
+    assert (said.text, called.of, called.complete) == ("Let me look.", Of.FUNCTION, True)
+    assert rows.job(job_id).status is Status.COMPLETED
