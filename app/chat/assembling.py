@@ -24,7 +24,9 @@ def messages(session: Session, ids: Iterable[UUID]) -> dict[UUID, MessageObject]
     begun = {job.id for job in jobs if job is not None and job.attempt > 0}
     tools = _invocations(session, [message.id for message, _ in rows if message.job_id in begun])
     positions = _positions(session, [job for job in jobs if job is not None])
-    return {message.id: _message(message, job, tools[message.id], positions) for message, job in rows}
+    return {
+        message.id: _message(message, job, tools[message.id] or _given(message), positions) for message, job in rows
+    }
 
 
 def posted(session: Session, asked: Row[Any], reply: Row[Any], job: Row[Any]) -> tuple[MessageObject, MessageObject]:
@@ -65,17 +67,37 @@ def _invocations(session: Session, ids: list[UUID]) -> defaultdict[UUID, list[To
     return found
 
 
+def _given(message: Message) -> list[ToolInvocation]:
+    """The calls of a message that came with them; they are not for us to make."""
+    return [
+        ToolInvocation(
+            id=UUID(call["id"]),
+            name=call["name"],
+            arguments=_arguments(call["arguments"]),
+            status=Status.REQUIRES_ACTION.value,
+            result=None,
+            error=None,
+            started_at=None,
+            completed_at=None,
+        )
+        for call in message.calls or ()
+    ]
+
+
+def _arguments(written: str) -> Any:
+    """As JSON; what is none is shown as the model wrote it. Such a call is never executed."""
+    try:
+        return json.loads(written)
+    except ValueError:
+        return written
+
+
 def invocation(call: ToolCall) -> ToolInvocation:
     """One tool call as clients see it, with the arguments that an approver has put in place of the model's."""
-    written = call.edited if call.edited is not None else call.arguments
-    try:
-        arguments: Any = json.loads(written)
-    except ValueError:
-        arguments = written  # shown as the model wrote it; such a call is never executed
     return ToolInvocation(
         id=call.id,
         name=call.name,
-        arguments=arguments,
+        arguments=_arguments(call.edited if call.edited is not None else call.arguments),
         status=call.status,
         result=call.result,
         error=call.error,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import takewhile
 from typing import Any, Unpack
 from uuid import UUID
 
@@ -16,6 +17,7 @@ from app.chat.objects import MessageObject, Sent
 from app.chat.pairing import Question, Wanted
 from app.chat.sending import Origin
 from app.clock import now
+from app.ids import new_id
 from app.models import Job, Message, Status, Thread
 
 # How a reply ends that a limit has cut.
@@ -99,11 +101,21 @@ def _beside(session: Session, thread: Thread, old: Message, content: str, origin
     """A new message in the place of the old one, to be answered as that was."""
     replies = select(Message).where(Message.parent_id == old.id, Message.role == "assistant")
     answered = session.scalars(replies.order_by(Message.id.desc())).first()
+    ids = new_id(), new_id()
     wanted = _wanted(session, thread, answered or old, {}, origin)
+    wanted = replace(wanted, parameters=_with_items(wanted.parameters, old.id, ids[0]))
     question = Question(content, old.meta, old.attachments)
-    message, reply = pairing.store(session, thread, old.parent_id, question, wanted)
+    message, reply = pairing.store(session, thread, old.parent_id, question, wanted, ids=ids)
     row = pairing.end_in(session, thread.id, reply.id)
     return Sent(thread=assembling.thread_ending_in(row, reply), message=message, reply=reply)
+
+
+def _with_items(parameters: Mapping[str, Any], old_id: UUID, new_id_: UUID) -> dict[str, Any]:
+    """What a reply was asked for with, now that one message among that is another one and the last."""
+    if "items" not in parameters:
+        return dict(parameters)
+    above = takewhile(lambda id_: id_ != str(old_id), parameters["items"])
+    return {**parameters, "items": [*above, str(new_id_)]}
 
 
 def _rewrite(session: Session, thread: Thread, message_id: UUID, content: str, reply_id: UUID) -> Sent:

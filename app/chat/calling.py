@@ -32,6 +32,11 @@ class Freed:
     """The reply waits for time or for a person; the worker has nothing more to do with it."""
 
 
+@dataclass(frozen=True, slots=True)
+class Handed:
+    """The reply ends here: what is still open is for whoever asked for it to call."""
+
+
 @dataclass(slots=True)
 class _Asked:
     """What the calls of one step ask of the reply, besides their results."""
@@ -55,7 +60,7 @@ class Calling:
         self._progress = progress
         self._writer = writer
 
-    def through(self) -> Finish | Freed | None:
+    def through(self) -> Finish | Freed | Handed | None:
         """None when the model is to be asked again. Raises Stopped."""
         self._take_up()
         ready = list(self._checked())
@@ -67,11 +72,22 @@ class Calling:
             return self._ask(waiting_for_yes, asked)
         if asked.pauses:
             return self._pause(asked.pauses)
-        return None
+        return self._hand_out()
+
+    @property
+    def _ours(self) -> list[Called]:
+        """The open calls that we make."""
+        return [call for call in self._progress.open_calls if not self._box.is_foreign(call.name)]
+
+    def _hand_out(self) -> Handed | None:
+        """Once we have made our calls, the others are left to whoever offered those functions."""
+        foreign = self._progress.open_calls
+        self._progress.hand_out(call for call in foreign if call.status == PENDING)
+        return Handed() if foreign else None
 
     def _take_up(self) -> None:
         """What an earlier attempt has begun: waits are over, and only what may be repeated is."""
-        for call in self._progress.open_calls:
+        for call in self._ours:
             if call.status == WAITING:
                 self._tell(self._progress.complete(call, "The wait is over."))
             elif call.status == PROCESSING and not call.idempotent:
@@ -81,7 +97,7 @@ class Calling:
 
     def _checked(self) -> Iterator[tuple[Called, Call]]:
         """The calls that can be run; the model is told what is wrong with the others."""
-        for call in self._progress.open_calls:
+        for call in self._ours:
             tool = self._box.offered.get(call.name)
             if tool is None:
                 self._tell(self._progress.refuse(call, self._box.without(call.name)))

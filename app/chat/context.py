@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,19 +12,16 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.chat import goals, steps
+from app.chat import goals, history, steps
 from app.chat.goals import Goal
-from app.chat.reading import ancestors
 from app.chat.steps import Taken
 from app.config import Settings
 from app.llm import providers
 from app.llm.catalog import Model
 from app.llm.tokens import estimate
-from app.llm.types import ModelRequest, Provider, Turn
+from app.llm.types import JsonFormat, ModelRequest, Named, Provider, ToolSpec, Turn
 from app.models import Job, Message, Thread, User
 
-_MAX_TURNS = 500
-_TURN_TOKENS = 4  # what a provider adds around each message
 _GO_ON = "Go on exactly where you stopped, without repeating anything and without a word about it."
 
 
@@ -34,6 +31,8 @@ class Work:
 
     `request` has neither tools nor the reply's own `steps`, the committed ones, whose text is `settled`. `content` is
     the message that is answered, `tools` the names that the message, thread or user allow; None leaves it to the rules.
+    `functions` are called by whoever asked for the reply; `keeps_calls`: the history has calls of such, which a model
+    is shown whatever it is offered. `parameters` are the reply's own.
     """
 
     message_id: UUID
@@ -44,7 +43,10 @@ class Work:
     request: ModelRequest
     content: str
     tools: tuple[str, ...] | None
+    functions: tuple[ToolSpec, ...]
+    keeps_calls: bool
     goal: Goal | None
+    parameters: Mapping[str, Any]
     started_at: datetime
     settled: str
     steps: tuple[Taken, ...]
@@ -69,7 +71,8 @@ def gather(session: Session, settings: Settings, job_id: UUID, at: datetime) -> 
     max_output = _max_output(settings, chosen, model)
     budget = _budget(settings, chosen, model, max_output) - estimate(system)
     taken = tuple(steps.of_job(session, job_id)) if job.attempt > 1 else ()
-    turns = _history(session, reply.parent_id, budget, without=sum(step.said for step in taken))
+    shown = history.gather(session, reply.parent_id, budget, model, without=sum(step.said for step in taken))
+    turns = shown.turns
     content = next((turn.content for turn in reversed(turns) if turn.role == "user"), "")
     if "continues" in reply.parameters:
         turns = (*turns, Turn("assistant", job.settled), Turn("user", _GO_ON))
@@ -79,6 +82,7 @@ def gather(session: Session, settings: Settings, job_id: UUID, at: datetime) -> 
         system=system,
         temperature=chosen.get("temperature"),
         max_output_tokens=max_output,
+        **_wanted(reply.parameters),
     )
     return Work(
         message_id=reply.id,
@@ -89,7 +93,10 @@ def gather(session: Session, settings: Settings, job_id: UUID, at: datetime) -> 
         request=request,
         content=content,
         tools=tuple(chosen["tools"]) if chosen.get("tools") is not None else None,
+        functions=tuple(_functions(reply.parameters)),
+        keeps_calls=shown.has_foreign_calls and model.tools,
         goal=goal,
+        parameters=reply.parameters,
         started_at=job.started_at or at,
         settled=job.settled,
         steps=taken,
@@ -102,6 +109,31 @@ def _chosen(reply: Message, thread: Thread, user: User) -> dict[str, Any]:
     for source in (user.preferences, thread.settings, reply.parameters):
         merged |= {name: value for name, value in source.items() if value is not None}
     return merged
+
+
+def _wanted(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """What only /v1 sets, as a request names it."""
+    choice, wanted = parameters.get("tool_choice"), parameters.get("text_format") or {}
+    return {
+        "top_p": parameters.get("top_p"),
+        "stop": tuple(parameters.get("stop") or ()),
+        "tool_choice": Named(choice["name"]) if isinstance(choice, Mapping) else choice,
+        "parallel_tool_calls": parameters.get("parallel_tool_calls"),
+        "json_format": _json_format(wanted) if wanted.get("type", "text") != "text" else None,
+    }
+
+
+def _json_format(wanted: Mapping[str, Any]) -> JsonFormat:
+    if wanted["type"] == "json_object":
+        return JsonFormat()
+    named = {name: wanted[name] for name in ("name", "description", "strict") if wanted.get(name) is not None}
+    return JsonFormat(wanted["schema"], **named)
+
+
+def _functions(parameters: Mapping[str, Any]) -> Iterator[ToolSpec]:
+    for function in parameters.get("functions") or ():
+        known = function.get("parameters") or {"type": "object", "properties": {}}
+        yield ToolSpec(function["name"], function.get("description") or "", known, function.get("strict"))
 
 
 def _system(settings: Settings, reply: Message, thread: Thread, user: User, at: datetime) -> str:
@@ -121,33 +153,3 @@ def _max_output(settings: Settings, chosen: dict[str, Any], model: Model) -> int
 def _budget(settings: Settings, chosen: dict[str, Any], model: Model, max_output: int) -> int:
     wanted = int(chosen.get("context_tokens") or settings.context_tokens)
     return min(wanted, model.context_tokens - max_output)
-
-
-def _history(session: Session, leaf: UUID | None, budget: int, without: int) -> tuple[Turn, ...]:
-    """The newest messages that fit, oldest first. The last one always goes along: better refused than unasked.
-
-    `without` that many at its end, which were said into the reply itself: its steps have them at their places.
-    """
-    ids = ancestors(session, leaf, _MAX_TURNS)[without:]
-    rows = {row.id: row for row in session.scalars(select(Message).where(Message.id.in_(ids)))}
-    taken = steps.with_calls(session, (row.id for row in rows.values() if row.role != "user"))
-    kept: list[list[Turn]] = []
-    for id_ in ids:
-        turns = _of_message(rows[id_], taken.get(id_, ()))
-        budget -= sum(_tokens(turn) for turn in turns)
-        if budget < 0 and kept:
-            break
-        kept.append(turns)
-    return tuple(turn for turns in reversed(kept) for turn in turns)
-
-
-def _of_message(row: Message, taken: Sequence[Taken]) -> list[Turn]:
-    """A message as turns: one, several where it called tools, none where it ended before its first word."""
-    if taken and "continues" not in row.parameters:
-        return list(steps.turns(taken))
-    return [Turn("user" if row.role == "user" else "assistant", row.content)] if row.content else []
-
-
-def _tokens(turn: Turn) -> int:
-    called = sum(estimate(call.name) + estimate(call.arguments) for call in turn.tool_calls)
-    return estimate(turn.content) + called + _TURN_TOKENS

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CTE, Row, bindparam, insert, or_, select, update
+from sqlalchemy import CTE, ColumnElement, Row, bindparam, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from app.chat import assembling
+from app.chat.goals import Goal
 from app.chat.objects import MessageObject
 from app.clock import now
 from app.ids import new_id
@@ -36,39 +37,47 @@ _END_IN = (
 )
 
 
-def _upwards() -> CTE:
-    """A message and those above it, up to the first that is no user's: users may have written several in a row."""
+def _upwards(further: Callable[[CTE], ColumnElement[bool]]) -> CTE:
+    """A message and those above it, as long as it goes `further` up from one."""
     columns = (Message.id, Message.parent_id, Message.role, Message.job_id)
     up = select(*columns).where(Message.id == bindparam("leaf")).cte("up", recursive=True)
-    return up.union_all(select(*columns).join(up, Message.id == up.c.parent_id).where(up.c.role == "user"))
+    return up.union_all(select(*columns).join(up, Message.id == up.c.parent_id).where(further(up)))
 
 
-_UP = _upwards()
-_REPLY_ABOVE = select(_UP.c.id).where(_UP.c.role != "user")
+# Users may have written several in a row; whatever has no job came from elsewhere, and nothing waits for it.
+_USERS = _upwards(lambda up: up.c.role == "user")
+_JOBLESS = _upwards(lambda up: up.c.job_id.is_(None))
+_REPLY_ABOVE = select(_USERS.c.id).where(_USERS.c.role != "user")
 _PREDECESSOR = (
-    select(Job.id).join(_UP, _UP.c.job_id == Job.id).where(or_(Job.status.not_in(TERMINAL), Job.started_at.is_(None)))
+    select(Job.id)
+    .join(_JOBLESS, _JOBLESS.c.job_id == Job.id)
+    .where(or_(Job.status.not_in(TERMINAL), Job.started_at.is_(None)))
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What a user writes. `content` is clean."""
+    """What is answered, mostly what a user writes. `content` is clean; `call_id` is the call that a tool answers."""
 
     content: str
     metadata: Mapping[str, Any] = field(default_factory=dict)
     attachments: list[Any] = field(default_factory=list)
+    role: str = "user"
+    call_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """The reply that is wanted: by which model, with what, how many seconds from now at the earliest; `text` is what
-    it begins with."""
+    it begins with. `fingerprint` tells equal requests for it."""
 
     model_id: str
     parameters: Mapping[str, Any]
     request_id: str | None = None
     after_seconds: float = 0
     text: str = ""
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    fingerprint: str | None = None
 
 
 def store(
@@ -86,9 +95,9 @@ def store(
     """
     message_id, reply_id = ids or (new_id(), new_id())
     job = _job(session, thread.id, leaf, wanted)
-    asked: dict[str, Any] = {"id": message_id, "parent_id": leaf, "role": "user", "content": question.content}
-    asked |= {"metadata": dict(question.metadata), "attachments": question.attachments}
-    asked |= {"job_id": None, "model_id": None, "parameters": {}}
+    asked: dict[str, Any] = {"id": message_id, "parent_id": leaf, "role": question.role, "content": question.content}
+    asked |= {"metadata": dict(question.metadata), "attachments": question.attachments, "call_id": question.call_id}
+    asked |= {"job_id": None, "model_id": None, "parameters": {}, "fingerprint": None}
     rows = [_common(thread) | asked, _common(thread) | _reply(reply_id, message_id, job.id, wanted)]
     made = {row.id: row for row in session.execute(_INSERT_MESSAGES, rows)}
     return assembling.posted(session, made[message_id], made[reply_id], job)
@@ -119,6 +128,8 @@ def _job(session: Session, thread_id: UUID, leaf: UUID | None, wanted: Wanted) -
     making = _INSERT_JOB
     if wanted.text:
         given |= {"settled": wanted.text, "checkpoint": wanted.text}
+    if (goal := Goal.of(wanted.parameters)) is not None:
+        given |= {"more_seconds": goal.max_seconds}
     if wanted.after_seconds:
         making = making.values(status=Status.WAITING, wake_at=now(wanted.after_seconds))
     return session.execute(making, given).one()
@@ -134,6 +145,7 @@ def _common(thread: Row[Any] | Thread) -> dict[str, Any]:
 
 
 def _reply(reply_id: UUID, message_id: UUID, job_id: UUID, wanted: Wanted) -> dict[str, Any]:
-    made = {"id": reply_id, "parent_id": message_id, "role": "assistant", "content": "", "metadata": {}}
-    made |= {"attachments": [], "job_id": job_id, "model_id": wanted.model_id, "parameters": dict(wanted.parameters)}
+    made = {"id": reply_id, "parent_id": message_id, "role": "assistant", "content": "", "job_id": job_id}
+    made |= {"metadata": dict(wanted.metadata), "attachments": [], "call_id": None, "model_id": wanted.model_id}
+    made |= {"parameters": dict(wanted.parameters), "fingerprint": wanted.fingerprint}
     return made

@@ -27,7 +27,7 @@ def search(user_id: UUID, thread_id: UUID, query: str, limit: int) -> Sequence[F
     statement = (
         select(Message.id, Message.thread_id, Message.content, Message.created_at, Thread.title)
         .join(Thread, Thread.id == Message.thread_id)
-        .where(Thread.user_id == user_id, Thread.deleted_at.is_(None), Thread.id != thread_id)
+        .where(Thread.user_id == user_id, Thread.deleted_at.is_(None), ~Thread.hidden, Thread.id != thread_id)
         .where(*(func.lower(Message.content).contains(word, autoescape=True) for word in words))
         .order_by(Message.id.desc())
         .limit(limit)

@@ -22,7 +22,7 @@ from app.ids import new_id
 from app.models import Thread
 from app.models.columns import attributes, table
 
-__all__ = ["PROCESS_MESSAGE", "Draft", "Origin", "accept", "send_message"]
+__all__ = ["PROCESS_MESSAGE", "Draft", "Origin", "accept", "begin_thread", "send_message", "title_of", "touch_thread"]
 
 _TITLE_CHARS = 80
 
@@ -124,22 +124,31 @@ def _store(session: Session, user_id: UUID, draft: Draft, request_id: str | None
     return Sent.model_construct(thread=assembling.thread_ending_in(thread, reply), message=message, reply=reply)
 
 
-def _thread(session: Session, user_id: UUID, draft: Draft, reply_id: UUID) -> Row[Any]:
-    """The thread to post to: a new one that ends in the reply, or one whose row is locked, as it ended before.
+def begin_thread(session: Session, user_id: UUID, leaf: UUID | None, title: str | None, **more: Any) -> Row[Any]:
+    """A new thread that ends in `leaf`; `more` are other columns of it."""
+    new = {"id": new_id(), "user_id": user_id, "title": title, "active_message_id": leaf, **more}
+    return session.execute(_INSERT_THREAD, new).one()
+
+
+def touch_thread(session: Session, user_id: UUID, thread_id: UUID, title: str | None) -> Row[Any]:
+    """The user's thread, its row locked, as it ended before; it gets the title if it has none. Raises NotFound.
 
     Parallel posts to one thread take turns from here.
     """
-    title = draft.title or _title(draft.content)
-    if draft.thread_id is None:
-        new = {"id": new_id(), "user_id": user_id, "title": title, "active_message_id": reply_id}
-        return session.execute(_INSERT_THREAD, new).one()
-    named = {"thread": draft.thread_id, "owner": user_id, "given": title}
-    row = session.execute(_TOUCH_THREAD, named).one_or_none()
+    row = session.execute(_TOUCH_THREAD, {"thread": thread_id, "owner": user_id, "given": title}).one_or_none()
     if row is None:
         raise NotFound("thread")
     return row
 
 
-def _title(content: str) -> str:
-    line = content.strip().splitlines()[0].rstrip()
-    return line if len(line) <= _TITLE_CHARS else line[: _TITLE_CHARS - 1].rstrip() + "…"
+def title_of(content: str) -> str | None:
+    """The first line of what somebody writes, shortened; None where it has no words."""
+    line = next(iter(content.strip().splitlines()), "").rstrip()
+    return (line if len(line) <= _TITLE_CHARS else line[: _TITLE_CHARS - 1].rstrip() + "…") or None
+
+
+def _thread(session: Session, user_id: UUID, draft: Draft, reply_id: UUID) -> Row[Any]:
+    title = draft.title or title_of(draft.content)
+    if draft.thread_id is None:
+        return begin_thread(session, user_id, reply_id, title)
+    return touch_thread(session, user_id, draft.thread_id, title)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -43,7 +43,7 @@ _FOREIGN_CHARS = 200
 # Built once: to build a statement costs more than to send it.
 _INSERT_STEP, _INSERT_CALL = insert(table(Step)), insert(table(ToolCall))
 
-_NO_RESULT = "This call was not finished; its outcome is unknown."
+NO_RESULT = "This call was not finished; its outcome is unknown."
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +66,10 @@ class ModelCall:
     offered: Sequence[Mapping[str, Any]] = ()
 
 
-def store(session: Session, job_id: UUID, message_id: UUID, step_id: UUID, call: ModelCall) -> list[Called]:
-    """Insert the step and the tool calls it asked for."""
+def store(
+    session: Session, job_id: UUID, message_id: UUID, step_id: UUID, call: ModelCall, *, ids: Sequence[UUID]
+) -> list[Called]:
+    """Insert the step and the tool calls it asked for, which get these `ids`."""
     row = {
         "id": step_id,
         "job_id": job_id,
@@ -90,7 +92,7 @@ def store(session: Session, job_id: UUID, message_id: UUID, step_id: UUID, call:
     if not call.tool_calls:
         return []
     common = {"message_id": message_id, "step_id": step_id, "status": PENDING}
-    rows = [{"id": new_id(), **common, **_asked(one)} for one in call.tool_calls]
+    rows = [{"id": id_, **common, **_asked(one)} for id_, one in zip(ids, call.tool_calls, strict=True)]
     session.execute(_INSERT_CALL, rows)
     return [
         Called(row["id"], row["call_id"], row["name"], row["arguments"], PENDING, 0, None, None, None) for row in rows
@@ -125,7 +127,7 @@ class Called:
     @property
     def told(self) -> str:
         """What the model is told about it; every call is answered, or its provider refuses the whole request."""
-        return (self.result if self.status == COMPLETED else self.error) or _NO_RESULT
+        return (self.result if self.status == COMPLETED else self.error) or NO_RESULT
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,21 +180,25 @@ def total(usages: Iterable[Usage | None]) -> Usage:
 
 
 def turns(steps: Sequence[Taken]) -> Iterator[Turn]:
-    """What a model is shown of them: each step's words and calls, then every call's result."""
+    """What a model is shown of them: each step's words and calls, then every call's result.
+
+    A call that has none is somebody else's to answer; what has been said about it stands further below.
+    """
     for step in steps:
         if step.said:
             yield Turn("user", step.text)
         elif step.text or step.calls:
-            yield Turn("assistant", step.text, tuple(_as_sent(call) for call in step.calls))
+            yield Turn("assistant", step.text, tuple(as_sent(call) for call in step.calls))
         for call in step.calls:
-            yield Turn("tool", call.told, tool_call_id=call.call_id)
+            if not call.is_open:
+                yield Turn("tool", call.told, tool_call_id=call.call_id)
 
 
 def plain(turns: Iterable[Turn]) -> Iterator[Turn]:
     """The same without calls and results: some servers refuse them where no tool is offered."""
     for turn in turns:
         if turn.role != "tool" and (turn.content or not turn.tool_calls):
-            yield Turn(turn.role, turn.content)
+            yield replace(turn, tool_calls=())
 
 
 def called(row: ToolCall) -> Called:
@@ -246,7 +252,7 @@ def _usage(step: Step) -> Usage | None:
     return Usage(step.prompt_tokens, step.completion_tokens, step.cached_tokens or 0, step.reasoning_tokens or 0)
 
 
-def _as_sent(call: Called) -> llm.ToolCall:
+def as_sent(call: Called) -> llm.ToolCall:
     """The call as a provider may see it again; arguments that are no JSON object are not sent back."""
     return llm.ToolCall(call.call_id, call.name, call.arguments if _is_object(call.arguments) else "{}")
 

@@ -55,11 +55,14 @@ def get(user_id: UUID, thread_id: UUID) -> ThreadObject:
 def page(
     user_id: UUID, *, limit: int, cursor: str | None, order: Order, archived: bool, status: str | None
 ) -> Page[ThreadObject]:
-    """The user's threads, newest first by `order`. `status`: only those whose newest active reply has it, or "idle"."""
+    """The user's threads but the hidden ones, newest first by `order`.
+
+    `status`: only those whose newest active reply has it, or "idle".
+    """
     column = Thread.created_at if order == "created_at" else Thread.updated_at
     statement: Select[Thread] = (
         select(Thread)
-        .where(Thread.user_id == user_id, Thread.deleted_at.is_(None))
+        .where(Thread.user_id == user_id, Thread.deleted_at.is_(None), ~Thread.hidden)
         .where(Thread.archived_at.is_not(None) if archived else Thread.archived_at.is_(None))
         .order_by(column.desc(), Thread.id.desc())
         .limit(limit + 1)

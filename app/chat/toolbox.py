@@ -16,11 +16,13 @@ from app.jobs.run import Run, Stop
 from app.llm.types import ToolSpec
 from app.tools.context import ToolContext
 from app.tools.occasion import Occasion
-from app.tools.registry import BUILT_IN, choose, is_allowed
+from app.tools.registry import BUILT_IN, Considered, choose, is_allowed
 from app.tools.tool import Tool
 
 # A worker that is told to stop gives its tools this long before it hands the reply over without their results.
 _LAST_SECONDS = 3.0
+
+_FOREIGN = "it came with the request, and is called by whoever made that"
 
 # What servers offer the names that a reply allows: their tools, and of what could not be listed the reason.
 Listing = Callable[[tuple[str, ...]], tuple[Mapping[str, Tool], Mapping[str, str]]]
@@ -33,33 +35,48 @@ def no_servers(_names: tuple[str, ...]) -> tuple[Mapping[str, Tool], Mapping[str
 
 @dataclass(frozen=True, slots=True)
 class Toolbox:
-    """What was chosen; `considered` says of every tool why or why not, as the receipt shows it."""
+    """What was chosen; `considered` says of every tool why or why not, as the receipt shows it.
+
+    `functions` are offered as well, and called by whoever asked for the reply.
+    """
 
     offered: Mapping[str, Tool]
     considered: list[dict[str, Any]]
+    functions: tuple[ToolSpec, ...] = ()
 
     @property
     def specs(self) -> tuple[ToolSpec, ...]:
-        """The offered tools as a provider is told of them."""
-        return tuple(ToolSpec(each.name, each.description, each.parameters) for each in self.offered.values())
+        """All that is offered, as a provider is told of it."""
+        ours = (ToolSpec(each.name, each.description, each.parameters) for each in self.offered.values())
+        return (*ours, *self.functions)
+
+    def is_foreign(self, name: str) -> bool:
+        """Whether it is not for us to call."""
+        return any(name == each.name for each in self.functions)
 
     def without(self, name: str) -> str:
         """What a model is told that calls a tool which it was not offered."""
         for each in self.considered:
             if is_allowed(name, (each["name"],)):
                 return f"The tool {name} cannot be called: {each['reason']}"
-        return f"There is no tool of this name; there are: {', '.join(self.offered) or 'none'}."
+        return f"There is no tool of this name; there are: {', '.join(each.name for each in self.specs) or 'none'}."
 
 
 def prepare(settings: Settings, work: Work, listing: Listing) -> Toolbox:
-    """Choose for this reply from the built-in tools and those of the servers that it names."""
+    """Choose for this reply from the built-in tools and those of the servers that it names.
+
+    A function of the caller's goes before a tool of ours with its name.
+    """
     if not work.model.tools:
         return Toolbox({}, [])
     found, missing = listing(work.tools or ())
+    foreign = {each.name for each in work.functions}
+    ours = {name: each for name, each in {**BUILT_IN, **found}.items() if name not in foreign}
     occasion = Occasion(work.content, goal=work.goal is not None)
-    choice = choose({**BUILT_IN, **found}, work.tools, occasion, missing)
+    choice = choose(ours, work.tools, occasion, missing)
     offered = {name: _bounded(settings, each) for name, each in choice.offered.items()}
-    return Toolbox(offered, [asdict(each) for each in choice.considered])
+    considered = [*choice.considered, *(Considered(each.name, True, _FOREIGN) for each in work.functions)]
+    return Toolbox(offered, [asdict(each) for each in considered], work.functions)
 
 
 def context_of(settings: Settings, work: Work, run: Run) -> ToolContext:

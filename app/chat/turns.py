@@ -36,7 +36,7 @@ class Turns:
         Work toward a goal ends by a tool. A model that only talks is reminded of that once.
         """
         if call.tool_calls:
-            return not box.offered
+            return not box.specs
         before = self._progress.model_calls
         reminded = bool(before) and not before[-1].calls
         return self._work.goal is None or call.finish_reason != "stop" or reminded

@@ -6,7 +6,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import exists, select
+from sqlalchemy.orm import aliased
 
 from app.check import stored
 from app.check.stored import Stored
@@ -15,7 +16,7 @@ from app.check.verdict import Invariant, Ledger
 from app.check.witnesses import Spoken, Witnesses
 from app.database import reading
 from app.ids import parse_id
-from app.models import Message
+from app.models import Message, Thread
 from app.text import UncleanText, clean
 
 # A client notes the time when the answer has arrived, by its own clock.
@@ -122,11 +123,14 @@ def _once(ledger: Ledger, witnesses: Witnesses) -> None:
 
 
 def _contents(user_id: str) -> Iterator[str]:
-    """Everything a user has posted."""
-    owner, after = parse_id(user_id), UUID(int=0)
+    """Everything a user has posted; what came as an item, which may bring a whole history again, is not counted."""
+    owner, after, reply = parse_id(user_id), UUID(int=0), aliased(Message)
+    as_item = exists().where(reply.parent_id == Message.id, reply.parameters["items"].as_string().is_not(None))
     while owner is not None:
-        statement = select(Message.id, Message.content).where(
-            Message.user_id == owner, Message.role == "user", Message.id > after
+        statement = (
+            select(Message.id, Message.content)
+            .join(Thread, Thread.id == Message.thread_id)
+            .where(Message.user_id == owner, Message.role == "user", Message.id > after, Thread.lasting, ~as_item)
         )
         with reading() as session:
             page = session.execute(statement.order_by(Message.id).limit(_PAGE)).all()

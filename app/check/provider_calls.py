@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import case, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from app.check import json_lines
@@ -174,17 +174,20 @@ def _replies() -> Iterator[_Asked]:
 
 
 def _questions(session: Session, reply_ids: Sequence[UUID]) -> Mapping[UUID, tuple[str, ...]]:
-    """The messages of users right above each reply."""
+    """The nearest messages of users above each reply, all in a row: what a provider is told last, results apart."""
     parent, higher = aliased(Message), aliased(Message)
+    is_found = case((parent.role == "user", 1), else_=0)
     up = (
-        select(Message.id.label("reply_id"), parent.content, parent.parent_id, parent.role)
+        select(Message.id.label("reply_id"), parent.content, parent.parent_id, parent.role, is_found.label("found"))
         .join(parent, parent.id == Message.parent_id)
         .where(Message.id.in_(reply_ids))
         .cte("up", recursive=True)
     )
-    above = select(up.c.reply_id, higher.content, higher.parent_id, higher.role)
-    up = up.union_all(above.join(higher, higher.id == up.c.parent_id).where(up.c.role == "user"))
-    found: defaultdict[UUID, tuple[str, ...]] = defaultdict(tuple)
+    goes_on = or_(up.c.found == 0, up.c.role == "user")
+    is_found = case((higher.role == "user", 1), else_=up.c.found)
+    above = select(up.c.reply_id, higher.content, higher.parent_id, higher.role, is_found)
+    up = up.union_all(above.join(higher, higher.id == up.c.parent_id).where(goes_on))
+    questions: defaultdict[UUID, tuple[str, ...]] = defaultdict(tuple)
     for row in session.execute(select(up.c.reply_id, up.c.content).where(up.c.role == "user")):
-        found[row.reply_id] += (row.content,)
-    return found
+        questions[row.reply_id] += (row.content,)
+    return questions

@@ -108,8 +108,8 @@ def _has_job(row: Row, _: Moment) -> Iterator[str]:
     """A reply without a job is complete; an empty one has lost its job."""
     if row.role == "assistant" and row.job_id is None and row.is_empty:
         yield "is an empty reply without a job"
-    if row.role == "user" and row.job_id is not None:
-        yield "is a user's message with a job"
+    if row.role != "assistant" and row.job_id is not None:
+        yield f"is a {row.role}'s message with a job"
 
 
 def _counted(row: Row, _: Moment) -> Iterator[str]:

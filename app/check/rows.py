@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, case, exists, func, null, select
+from sqlalchemy import ColumnElement, Select, and_, case, exists, func, null, select
 from sqlalchemy.orm import Session, aliased
 
 from app.chat.steps import MODEL
@@ -44,7 +44,8 @@ class Stepped:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A message with what stands beside it: its thread, parent and job, and the job whose reply it comes after.
+    """A message with what stands beside it: its thread, parent and job, and the job whose reply it comes after. An
+    empty one neither says nor calls anything.
 
     `before_…` is the nearest reply above it, `after_…` the job that its own job waits for; that job is over once it has
     ended and so has, where it never began, the one that it waited for itself. `keeps_settled`: its text begins with
@@ -146,7 +147,7 @@ def _statement(after: UUID) -> Select[*tuple[Any, ...]]:
         *(Message.created_at, Message.updated_at, Message.completed_at, Message.finish_reason),
         *(Message.steers_job_id, Message.required_action),
         Message.error.is_not(null()).label("has_error"),
-        (Message.content == "").label("is_empty"),
+        and_(Message.content == "", Message.calls.is_(null())).label("is_empty"),
         parent.thread_id.label("parent_thread_id"),
         parent.created_at.label("parent_created_at"),
         parent_job.id.label("parent_job_id"),
@@ -185,17 +186,17 @@ def _keeps_settled() -> ColumnElement[bool]:
 
 
 def _above() -> ColumnElement[UUID | None]:
-    """The job of the nearest message above that no user wrote: users may have written several in a row."""
+    """The job of the nearest reply above: users, or whoever puts items in, may have written several in a row."""
     nearest, farther = aliased(Message), aliased(Message)
     up = (
-        select(nearest.parent_id, nearest.role, nearest.job_id)
+        select(nearest.parent_id, nearest.job_id)
         .where(nearest.id == Message.parent_id)
         .correlate(Message)
         .cte("up", recursive=True, nesting=True)
     )
-    above = select(farther.parent_id, farther.role, farther.job_id)
-    up = up.union_all(above.where(farther.id == up.c.parent_id, up.c.role == "user"))
-    return select(up.c.job_id).where(up.c.role != "user").scalar_subquery()
+    above = select(farther.parent_id, farther.job_id)
+    up = up.union_all(above.where(farther.id == up.c.parent_id, up.c.job_id.is_(None)))
+    return select(up.c.job_id).where(up.c.job_id.is_not(None)).scalar_subquery()
 
 
 def _over(job: type[Job]) -> ColumnElement[datetime | None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -20,7 +20,10 @@ _PAGE = 500
 
 @dataclass(frozen=True, slots=True)
 class Called:
-    """One tool call. `job_status` is None where the reply has lost its job; `is_newest`: no later step was stored."""
+    """One tool call. `job_status` is None where the reply has lost its job; `is_newest`: no later step was stored.
+
+    `functions` are those that came with the request for the reply.
+    """
 
     id: UUID
     message_id: UUID
@@ -39,6 +42,7 @@ class Called:
     job_status: Status | None
     job_attempt: int | None
     cancel_requested_at: datetime | None
+    functions: Sequence[Mapping[str, Any]] | None = None
     attempts: tuple[Claimed, ...] = ()
 
     @property
@@ -50,6 +54,16 @@ class Called:
     def is_over(self) -> bool:
         """Whether its reply has ended."""
         return self.job_status is None or self.job_status in TERMINAL
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether it is for whoever asked for the reply to make."""
+        return any(function["name"] == self.name for function in self.functions or ())
+
+    @property
+    def is_handed_out(self) -> bool:
+        """Whether a complete reply has left it to them."""
+        return self.is_foreign and self.status == "requires_action" and self.job_status is Status.COMPLETED
 
     @property
     def next_attempt_at(self) -> datetime | None:
@@ -89,6 +103,7 @@ def _statement(after: UUID) -> Select[*tuple[Any, ...]]:
         Job.status.label("job_status"),
         Job.attempt.label("job_attempt"),
         Job.cancel_requested_at,
+        Message.parameters["functions"].label("functions"),
     ]
     return (
         select(*columns)

@@ -37,8 +37,8 @@ def check(ledger: Ledger, at: Moment, progress: Progress) -> None:
 
 
 def _closed(call: Called, _: Moment) -> Iterator[str]:
-    """No call stays open in a reply that has ended, or behind a later step."""
-    if call.is_open and call.is_over:
+    """No call stays open in a reply that has ended, or behind a later step, but for what is not ours to make."""
+    if call.is_open and call.is_over and not call.is_handed_out:
         yield f"is {call.status} although the reply has ended"
     elif call.is_open and not call.is_newest:
         yield f"is {call.status} although a later step is stored"
@@ -48,6 +48,8 @@ def _in_its_state(call: Called, _: Moment) -> Iterator[str]:
     """How a call is open agrees with what its reply does."""
     if call.is_over or not call.is_open or call.job_status in _STATES.get(call.status, ()):
         return
+    if call.is_foreign and call.status == "requires_action":
+        return  # left to whoever asked for the reply, which is about to end
     last = call.attempts[-1].outcome if call.attempts else None
     if not (call.status == "processing" and call.job_status is Status.PENDING and last in _LOST):
         yield f"is {call.status} in a reply that is {call.job_status}"
@@ -65,6 +67,12 @@ def _whole(call: Called, _: Moment) -> Iterator[str]:
         "is processing, but was never begun": call.status == "processing" and call.attempt == 0,
     }
     yield from (what for what, is_so in wrong.items() if is_so)
+
+
+def _ours(call: Called, _: Moment) -> Iterator[str]:
+    """What is for whoever asked for the reply to make is not made here."""
+    if call.is_foreign and (call.attempt or call.has_result):
+        yield "is not ours to make, and was begun"
 
 
 def _attempted(call: Called, _: Moment) -> Iterator[str]:
@@ -95,6 +103,6 @@ def _after_cancel(call: Called, at: Moment) -> Iterator[str]:
 
 
 RULES: Mapping[Invariant, Sequence[Rule]] = {
-    Invariant.G7: (_closed, _in_its_state, _whole, _attempted, _once),
+    Invariant.G7: (_closed, _in_its_state, _whole, _ours, _attempted, _once),
     Invariant.G8: (_after_cancel,),
 }

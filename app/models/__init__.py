@@ -1,6 +1,7 @@
 """The tables, one a file. Importing this package registers them all."""
 
 from app.models.api_key import ApiKey
+from app.models.attachment import Attachment
 from app.models.attempt import Attempt
 from app.models.idempotency_key import IdempotencyKey
 from app.models.job import Job
@@ -17,6 +18,7 @@ __all__ = [
     "ACTIVE",
     "TERMINAL",
     "ApiKey",
+    "Attachment",
     "Attempt",
     "IdempotencyKey",
     "Job",

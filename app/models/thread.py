@@ -17,7 +17,8 @@ from app.models.columns import CreatedAt, Key
 class Thread(Base):
     """A tree of messages; `active_message_id` is the leaf of the path that is shown.
 
-    `deleted_at` hides it at once; maintenance removes the rows when nothing runs in it any more.
+    `deleted_at` hides it at once; maintenance removes the rows when nothing runs in it any more. A `hidden` one is in
+    no list. One that is not `lasting` was made for responses, and goes with the last of them.
     """
 
     __tablename__ = "threads"
@@ -32,6 +33,8 @@ class Thread(Base):
     title: Mapped[str | None] = mapped_column(String(200))
     meta: Mapped[dict[str, Any]] = mapped_column("metadata", JSON, default=dict)
     settings: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    hidden: Mapped[bool] = mapped_column(default=False)
+    lasting: Mapped[bool] = mapped_column(default=True)
     # No foreign key: messages point at threads, and a circle of constraints helps nobody.
     active_message_id: Mapped[UUID | None]
     created_at: Mapped[CreatedAt]
