@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Iterator, Mapping
-from itertools import groupby
-from operator import itemgetter
 from typing import Any
 
 import anthropic
 
+from app.llm import anthropic_request
 from app.llm.call import Call
 from app.llm.complaint import Complaint, refusal
 from app.llm.endpoint import Endpoint
 from app.llm.errors import StreamCut
 from app.llm.failures import translated
 from app.llm.tool_calls import ToolCalls
-from app.llm.types import Chunk, Finished, FinishReason, ModelRequest, ReasoningDelta, TextDelta, ToolSpec, Turn, Usage
+from app.llm.types import Chunk, Finished, FinishReason, ModelRequest, ReasoningDelta, TextDelta, Usage
 from app.llm.usage import believed
 from app.llm.wire import Event, client_for, events
 
@@ -27,16 +24,13 @@ REASONS: Mapping[str, FinishReason] = {
     "tool_use": "tool_calls",
     "refusal": "content_filter",
 }
-# From its fifth generation on Claude thinks before it answers, and by default says nothing meanwhile: minutes that
-# look like a dead connection. Asked for, it sends a summary.
-THINKS_SILENTLY = re.compile(r"claude-[a-z]+-(?:[5-9]|\d\d)(?!\d)")
 
 
 class Anthropic:
     """The provider `anthropic`; a request without a limit may write `max_output_tokens`, since the API demands one.
 
-    No temperature is sent: since its version 2026-10-21 the API refuses any, and a preference that is meant for all
-    models must not make these fail.
+    Neither temperature nor top_p is sent: since its version 2026-10-21 the API refuses any, and a preference that is
+    meant for all models must not make these fail.
     """
 
     def __init__(self, endpoint: Endpoint, max_output_tokens: int) -> None:
@@ -60,19 +54,7 @@ class Anthropic:
                 yield reply.finished()
 
     def _body(self, request: ModelRequest) -> dict[str, Any]:
-        body: dict[str, Any] = {
-            "model": request.model,
-            "max_tokens": request.max_output_tokens or self._max_output_tokens,
-            "messages": _messages(request.turns),
-            "stream": True,
-        }
-        if system := _system(request):
-            body["system"] = system
-        if request.tools:
-            body["tools"] = [_tool(spec) for spec in request.tools]
-        if THINKS_SILENTLY.match(request.model):
-            body["thinking"] = {"type": "adaptive", "display": "summarized"}
-        return body
+        return anthropic_request.body(request, request.max_output_tokens or self._max_output_tokens)
 
 
 class _Reply:
@@ -154,38 +136,3 @@ class _Reply:
     def _count(self, name: str) -> int:
         value = self._counts.get(name)
         return value if isinstance(value, int) else 0
-
-
-def _system(request: ModelRequest) -> str:
-    """Every instruction: Messages has no system turns, only one text beside them."""
-    turns = (turn.content for turn in request.turns if turn.role == "system")
-    return "\n\n".join(text for text in (request.system, *turns) if text)
-
-
-def _messages(turns: tuple[Turn, ...]) -> list[dict[str, Any]]:
-    """The history, neighbours of one role joined, beginning with the user; a tool's result counts as the user's."""
-    blocks = [(_speaker(turn), block) for turn in turns if turn.role != "system" for block in _blocks(turn)]
-    grouped = groupby(blocks, key=itemgetter(0))
-    messages: list[dict[str, Any]] = [{"role": role, "content": [b for _, b in group]} for role, group in grouped]
-    if messages and messages[0]["role"] == "assistant":
-        messages.insert(0, {"role": "user", "content": "(Earlier messages are left out.)"})
-    return messages
-
-
-def _speaker(turn: Turn) -> str:
-    return "assistant" if turn.role == "assistant" else "user"
-
-
-def _blocks(turn: Turn) -> list[dict[str, Any]]:
-    """A turn as content blocks; an empty text is none, because the API refuses it."""
-    if turn.role == "tool":
-        return [{"type": "tool_result", "tool_use_id": turn.tool_call_id, "content": turn.content}]
-    text = [{"type": "text", "text": turn.content}] if turn.content.strip() else []
-    return text + [
-        {"type": "tool_use", "id": call.id, "name": call.name, "input": json.loads(call.arguments)}
-        for call in turn.tool_calls
-    ]
-
-
-def _tool(spec: ToolSpec) -> dict[str, Any]:
-    return {"name": spec.name, "description": spec.description, "input_schema": dict(spec.parameters)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from app.config import Settings
 from app.llm.endpoint import endpoint_of
@@ -15,13 +15,15 @@ LOCAL_NAME = "smollm2"
 # The local weights were trained on 8,192; long before that the answers fall apart, and a prompt takes seconds to read.
 LOCAL_CONTEXT_TOKENS = 2_048
 LOCAL_OUTPUT_TOKENS = 512
+JSON = frozenset({"json_object", "json_schema"})
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
     """A model as it is listed; `reason` says what to set where it is not `available`, sizes are in tokens.
 
-    `tools`: whether it can be offered tools.
+    What it can be given besides words: `tools`, `images`, `pdfs`, and the `formats` that a reply can be held to,
+    "json_object" and "json_schema".
     """
 
     id: str
@@ -34,6 +36,9 @@ class Model:
     reason: str | None = None
     tiny: bool = False
     tools: bool = True
+    images: bool = True
+    pdfs: bool = True
+    formats: frozenset[str] = JSON
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +50,25 @@ class _Known:
     context_tokens: int = 128_000
     max_output_tokens: int = 8_192
 
+
+@dataclass(frozen=True, slots=True)
+class _Abilities:
+    """What a provider's API can be given, whatever the model; a model that cannot is refused by its provider."""
+
+    tools: bool = True
+    images: bool = True
+    pdfs: bool = True
+    formats: frozenset[str] = JSON
+
+
+ABILITIES: Mapping[str, _Abilities] = {
+    "openai": _Abilities(),
+    "anthropic": _Abilities(formats=frozenset({"json_schema"})),
+    "deepseek": _Abilities(images=False, pdfs=False, formats=frozenset({"json_object"})),
+    # The tiny model knows no tool calls and sees nothing; its server can hold it to a grammar, and so to JSON.
+    "local": _Abilities(tools=False, images=False, pdfs=False),
+    "scripted": _Abilities(),
+}
 
 # A short choice for the menu, the default of each provider first. Any other name of these providers works as well.
 KNOWN: Mapping[str, tuple[_Known, ...]] = {
@@ -121,7 +145,7 @@ def _model(settings: Settings, model_id: str) -> Model:
         available=missing is None,
         reason=missing,
         tiny=provider == "local",
-        tools=provider != "local",  # the tiny model knows no tool calls
+        **asdict(ABILITIES[provider]),
     )
 
 

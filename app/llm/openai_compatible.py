@@ -8,13 +8,14 @@ from typing import Any
 
 import openai
 
+from app.llm import openai_request
 from app.llm.call import SILENT, Call
 from app.llm.complaint import Complaint, refusal
 from app.llm.endpoint import Endpoint
 from app.llm.errors import ProviderBusy, ProviderDown, ProviderError, StreamCut
 from app.llm.failures import translated
 from app.llm.tool_calls import ToolCalls
-from app.llm.types import Chunk, Finished, FinishReason, ModelRequest, ReasoningDelta, TextDelta, ToolSpec, Turn, Usage
+from app.llm.types import Chunk, Finished, FinishReason, ModelRequest, ReasoningDelta, TextDelta, Usage
 from app.llm.usage import believed
 from app.llm.wire import Event, client_for, events
 
@@ -51,18 +52,9 @@ class OpenAICompatible:
                 yield reply.finished()
 
     def _body(self, request: ModelRequest) -> dict[str, Any]:
-        body: dict[str, Any] = {
-            "model": request.model,
-            "messages": _messages(request),
-            "stream": True,
-            "stream_options": {"include_usage": True},
-        }
-        if request.temperature is not None:
-            body["temperature"] = request.temperature
+        body = openai_request.body(request)
         if request.max_output_tokens is not None:
             body[self._limit_name()] = request.max_output_tokens
-        if request.tools:
-            body["tools"] = [_tool(spec) for spec in request.tools]
         return body
 
     def _limit_name(self) -> str:
@@ -175,26 +167,3 @@ def _detail(usage: Mapping[str, Any], group: str, name: str) -> int:
     details = usage.get(group)
     count = details.get(name) if isinstance(details, dict) else None
     return count if isinstance(count, int) else 0
-
-
-def _messages(request: ModelRequest) -> list[dict[str, Any]]:
-    system = [{"role": "system", "content": request.system}] if request.system else []
-    return system + [_message(turn) for turn in request.turns]
-
-
-def _message(turn: Turn) -> dict[str, Any]:
-    message: dict[str, Any] = {"role": turn.role, "content": turn.content}
-    if turn.tool_calls:
-        message["content"] = turn.content or None
-        message["tool_calls"] = [
-            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
-            for call in turn.tool_calls
-        ]
-    if turn.tool_call_id is not None:
-        message["tool_call_id"] = turn.tool_call_id
-    return message
-
-
-def _tool(spec: ToolSpec) -> dict[str, Any]:
-    function = {"name": spec.name, "description": spec.description, "parameters": dict(spec.parameters)}
-    return {"type": "function", "function": function}

@@ -10,6 +10,7 @@ said word by word; a script without directives is an echo.
     !tool now {"zone": 1}   call a tool; may stand several times
     !results                say the results of all tools that this reply has called
     !heard                  say what the user has said last
+    !attached               say what came with the turn of the script: media type and bytes of each image and PDF
     !step                   what follows is for the next model call of this reply
     !finish length          end with this finish reason
     !error 429              fail with this status; ` retry-after=2` adds the header, ` times=2` lets the third
@@ -19,8 +20,11 @@ said word by word; a script without directives is an echo.
 
 In a script without `!step`, once the turns after it hold results of tools, the directives `!tool` are done and the
 results are said in their place. In one with it, each model call reads its own part, the last one again and again, and
-what is said into the reply afterwards changes nothing. Tokens are estimated from the texts, so equal requests have
-equal usage.
+what is said into the reply afterwards, without directives, changes nothing. Tokens are estimated from the texts, so
+equal requests have equal usage.
+
+It takes whatever a request asks for and follows its script alone: which tools it was offered or must call, which form
+its reply shall have, where to stop and how to sample, all that is for the script's author to see to.
 """
 
 from __future__ import annotations
@@ -95,6 +99,8 @@ class _Performance:
         parts = _NEXT.split(script)
         self._has_parts = len(parts) > 1
         self._heard = next((turn.content for turn in reversed(request.turns) if turn.role == "user"), "")
+        self._attached = request.turns[place].parts if place >= 0 else ()
+        self._called_before = sum(len(turn.tool_calls) for turn in request.turns)
         self.script = parts[min(sum(turn.role == "assistant" for turn in after), len(parts) - 1)]
         self._results = [turn.content for turn in after if turn.role == "tool"]
         self._prompt_tokens = estimate(request.system) + sum(estimate(turn.content) for turn in request.turns)
@@ -146,7 +152,7 @@ class _Performance:
             return self._do_say(self._results.pop(0))
         name, _, arguments = argument.partition(" ")
         json.loads(arguments or "{}")
-        number = len(self._tool_calls) + 1
+        number = self._called_before + len(self._tool_calls) + 1
         self._tool_calls.append(ToolCall(f"call_{number}", name, arguments or "{}"))
         return iter(())
 
@@ -155,6 +161,9 @@ class _Performance:
 
     def _do_heard(self, _: str) -> Iterator[Chunk]:
         return self._do_say(self._heard)
+
+    def _do_attached(self, _: str) -> Iterator[Chunk]:
+        return self._do_say("\n".join(f"{part.media_type} {len(part.content)}" for part in self._attached))
 
     def _do_finish(self, reason: str) -> None:
         if reason not in get_args(FinishReason):
@@ -192,13 +201,16 @@ class _Failures:
 _failures = _Failures()
 
 _NEXT = re.compile(r"(?m)^!step[ \t]*$\n?")
+_DIRECTIVE = re.compile(r"(?m)^![a-z]")
 
 
 def _place(turns: Sequence[Turn]) -> int:
-    """Where the script stands: the newest user turn that was not said into a reply which had called tools."""
+    """Where the script stands: the newest user turn that has directives, or was not said into a reply which had called
+    tools."""
     for place in reversed(range(len(turns))):
         before = next((turn for turn in reversed(turns[:place]) if turn.role != "tool"), None)
-        if turns[place].role == "user" and (before is None or not before.tool_calls):
+        is_said_into = before is not None and before.tool_calls and not _DIRECTIVE.search(turns[place].content)
+        if turns[place].role == "user" and not is_said_into:
             return place
     return -1
 

@@ -9,5 +9,9 @@ def estimate(text: str) -> int:
     Too many for English and about right for other scripts, so that a budget errs to the safe side. A real tokenizer
     would download its vocabulary at run time.
     """
-    size = len(text.encode("utf-8", "surrogatepass"))
+    return estimate_bytes(len(text.encode("utf-8", "surrogatepass")))
+
+
+def estimate_bytes(size: int) -> int:
+    """The same of a text that is `size` bytes long."""
     return -(-size * 11 // 30)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -29,6 +30,52 @@ class ToolSpec:
     name: str
     description: str
     parameters: Mapping[str, Any]
+    strict: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """The one tool that a model must call."""
+
+    name: str
+
+
+# Whether a model may call tools, must not, must call one, or must call this one.
+ToolChoice = Literal["auto", "none", "required"] | Named
+
+
+@dataclass(frozen=True, slots=True)
+class JsonFormat:
+    """The reply is to be a JSON object and, where there is a `schema`, one that it allows."""
+
+    schema: Mapping[str, Any] | None = None
+    name: str = "reply"
+    description: str | None = None
+    strict: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What a turn shows besides words: an image or a PDF."""
+
+    media_type: str
+    content: bytes
+    name: str
+
+    @property
+    def is_image(self) -> bool:
+        """Whether it is an image."""
+        return self.media_type.startswith("image/")
+
+    @property
+    def base64(self) -> str:
+        """Its content as JSON can carry it."""
+        return b64encode(self.content).decode("ascii")
+
+    @property
+    def url(self) -> str:
+        """The whole of it as a `data:` URL."""
+        return f"data:{self.media_type};base64,{self.base64}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +86,15 @@ class Turn:
     content: str
     tool_calls: tuple[ToolCall, ...] = ()
     tool_call_id: str | None = None
+    parts: tuple[Part, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class ModelRequest:
-    """One model call. `model` is the name without its provider; `system` is every instruction, already joined."""
+    """One model call. `model` is the name without its provider; `system` is every instruction, already joined.
+
+    What is None, or empty, is left to the provider.
+    """
 
     model: str
     turns: tuple[Turn, ...]
@@ -51,6 +102,11 @@ class ModelRequest:
     temperature: float | None = None
     max_output_tokens: int | None = None
     tools: tuple[ToolSpec, ...] = ()
+    top_p: float | None = None
+    stop: tuple[str, ...] = ()
+    tool_choice: ToolChoice | None = None
+    parallel_tool_calls: bool | None = None
+    json_format: JsonFormat | None = None
 
 
 @dataclass(frozen=True, slots=True)

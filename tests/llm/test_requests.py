@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from app.config import Settings
-from app.llm.anthropic import THINKS_SILENTLY
+from app.llm.anthropic_request import THINKS_SILENTLY, body
 from app.llm.endpoint import Endpoint
 from app.llm.openai_compatible import OpenAICompatible
 from app.llm.providers import resolve
-from app.llm.types import ModelRequest, ToolCall, ToolSpec, Turn
+from app.llm.types import JsonFormat, ModelRequest, Named, Part, ToolCall, ToolSpec, Turn
 from tests.llm.conftest import DIALECTS, Ask
 from tests.provider import FakeProvider
 
@@ -137,3 +137,121 @@ def test_deepseek_speaks_the_openai_dialect(settings: Settings, ask: Ask, provid
     ask("deepseek/fake-t15-reason")
     assert sent(provider, "fake-t15-reason")["dialect"] == "openai"
     assert resolve(settings, "deepseek/x")[0].name == "deepseek"
+
+
+SCHEMA = {"type": "object", "properties": {"place": {"type": "string"}}}
+IMAGE, PAPER = Part("image/png", b"PNG", "cat.png"), Part("application/pdf", b"%PDF-", "paper.pdf")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "openai", "anthropic"),
+    [
+        ({"top_p": 0.5}, {"top_p": 0.5}, {}),
+        ({"stop": ("END", "STOP")}, {"stop": ["END", "STOP"]}, {"stop_sequences": ["END", "STOP"]}),
+        ({"json_format": JsonFormat()}, {"response_format": {"type": "json_object"}}, {}),
+        (
+            {"json_format": JsonFormat(SCHEMA, "place", strict=True)},
+            {
+                "response_format": {
+                    "type": "json_schema",
+                    "json_schema": {"name": "place", "schema": SCHEMA, "strict": True},
+                }
+            },
+            {"output_config": {"format": {"type": "json_schema", "schema": SCHEMA}}},
+        ),
+        ({"tool_choice": "required", "parallel_tool_calls": False}, {}, {}),
+    ],
+)
+def test_each_dialect_says_in_its_own_way_how_the_reply_shall_be(
+    ask: Ask, provider: FakeProvider, wanted: dict[str, Any], openai: dict[str, Any], anthropic: dict[str, Any]
+) -> None:
+    usual = {"openai": {"stream", "stream_options"}, "anthropic": {"stream", "max_tokens"}}
+    for dialect, said in (("openai", openai), ("anthropic", anthropic)):
+        ask(f"{dialect}/fake-t16", **wanted)
+        parameters = sent(provider, "fake-t16")["parameters"]
+        assert {name: value for name, value in parameters.items() if name not in usual[dialect]} == said
+
+
+@pytest.mark.parametrize(
+    ("wanted", "openai", "anthropic"),
+    [
+        ({}, {}, {}),
+        ({"tool_choice": "auto"}, {"tool_choice": "auto"}, {"tool_choice": {"type": "auto"}}),
+        ({"tool_choice": "none"}, {"tool_choice": "none"}, {"tool_choice": {"type": "none"}}),
+        ({"tool_choice": "required"}, {"tool_choice": "required"}, {"tool_choice": {"type": "any"}}),
+        (
+            {"tool_choice": Named("now")},
+            {"tool_choice": {"type": "function", "function": {"name": "now"}}},
+            {"tool_choice": {"type": "tool", "name": "now"}},
+        ),
+        (
+            {"parallel_tool_calls": False},
+            {"parallel_tool_calls": False},
+            {"tool_choice": {"type": "auto", "disable_parallel_tool_use": True}},
+        ),
+        (
+            {"tool_choice": "required", "parallel_tool_calls": True},
+            {"tool_choice": "required", "parallel_tool_calls": True},
+            {"tool_choice": {"type": "any", "disable_parallel_tool_use": False}},
+        ),
+    ],
+)
+def test_each_dialect_says_in_its_own_way_how_tools_shall_be_called(
+    ask: Ask, provider: FakeProvider, wanted: dict[str, Any], openai: dict[str, Any], anthropic: dict[str, Any]
+) -> None:
+    for dialect, said in (("openai", openai), ("anthropic", anthropic)):
+        ask(f"{dialect}/fake-t17", tools=(TOOL,), **wanted)
+        parameters = sent(provider, "fake-t17")["parameters"]
+        chosen = {name: parameters[name] for name in ("tool_choice", "parallel_tool_calls") if name in parameters}
+        assert chosen == said
+
+
+def test_a_strict_tool_is_sent_as_one(ask: Ask, provider: FakeProvider) -> None:
+    strict = ToolSpec("now", "The time.", SCHEMA, strict=True)
+    ask("openai/fake-t18", tools=(strict,))
+    [tool] = sent(provider, "fake-t18")["parameters"]["tools"]
+    assert tool["function"] == {"name": "now", "description": "The time.", "parameters": SCHEMA, "strict": True}
+    ask("anthropic/fake-t18", tools=(strict,))
+    [tool] = sent(provider, "fake-t18")["parameters"]["tools"]
+    assert tool == {"name": "now", "description": "The time.", "input_schema": SCHEMA, "strict": True}
+
+
+def test_images_and_files_are_sent_as_each_dialect_takes_them(ask: Ask, provider: FakeProvider) -> None:
+    turns = (Turn("user", "See.", parts=(IMAGE, PAPER)), Turn("assistant", "I do."), Turn("user", "", parts=(IMAGE,)))
+    ask("openai/fake-t19", turns)
+    url = "data:image/png;base64,UE5H"
+    assert sent(provider, "fake-t19")["attached"] == [
+        {"type": "image_url", "image_url": {"url": url}},
+        {"type": "file", "file": {"filename": "paper.pdf", "file_data": "data:application/pdf;base64,JVBERi0="}},
+        {"type": "image_url", "image_url": {"url": url}},
+    ]
+    assert sent(provider, "fake-t19")["messages"][0] == {"role": "user", "content": "See."}
+    ask("anthropic/fake-t19", turns)
+    image = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "UE5H"}}
+    source = {"type": "base64", "media_type": "application/pdf", "data": "JVBERi0="}
+    assert sent(provider, "fake-t19")["attached"] == [
+        image,
+        {"type": "document", "source": source, "title": "paper.pdf"},
+        image,
+    ]
+
+
+def test_anthropic_is_told_of_tools_that_the_history_has_called(ask: Ask, provider: FakeProvider) -> None:
+    ask("anthropic/fake-t20", (Turn("user", "Time?"), CALLED, *RESULTS, Turn("user", "Thanks.")))
+    parameters = sent(provider, "fake-t20")["parameters"]
+    assert [tool["name"] for tool in parameters["tools"]] == ["now"]
+    assert parameters["tool_choice"] == {"type": "none"}
+
+
+def test_claude_cannot_think_before_a_call_that_it_must_make() -> None:
+    def thinking(**wanted: Any) -> Any:
+        return body(ModelRequest("claude-sonnet-5-5", (Turn("user", "hi"),), **wanted), 100)["thinking"]
+
+    assert thinking(tools=(TOOL,), tool_choice="required") == {"type": "disabled"}
+    for free in ({}, {"tool_choice": "required"}, {"tools": (TOOL,)}, {"tools": (TOOL,), "tool_choice": "none"}):
+        assert thinking(**free)["type"] == "adaptive"
+
+
+def test_anthropic_always_hears_somebody(ask: Ask, provider: FakeProvider) -> None:
+    ask("anthropic/fake-t21", (Turn("system", "Greet."),))
+    assert [message["role"] for message in sent(provider, "fake-t21")["messages"]] == ["system", "user"]

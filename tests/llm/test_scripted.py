@@ -7,7 +7,7 @@ import pytest
 
 from app.llm import errors
 from app.llm.call import Call
-from app.llm.types import ReasoningDelta, TextDelta, ToolCall, Turn
+from app.llm.types import Part, ReasoningDelta, TextDelta, ToolCall, Turn
 from tests.llm.conftest import Ask, finished, text, words
 
 
@@ -109,3 +109,19 @@ def test_an_empty_script_says_nothing(ask: Ask) -> None:
     chunks = ask("scripted/echo", ())
     assert not any(isinstance(chunk, TextDelta) for chunk in chunks)
     assert finished(chunks).reason == "stop"
+
+
+def test_it_says_what_was_attached_to_the_script(ask: Ask) -> None:
+    parts = (Part("image/png", b"1234", "cat.png"), Part("application/pdf", b"12", "paper.pdf"))
+    assert text(ask("scripted/echo", (Turn("user", "!attached", parts=parts),))) == "image/png 4\napplication/pdf 2"
+
+
+def test_each_call_of_a_conversation_has_a_name_of_its_own(ask: Ask) -> None:
+    called = Turn("assistant", "", (ToolCall("call_1", "now", "{}"),))
+    turns = (
+        Turn("user", "!tool now"),
+        called,
+        Turn("tool", "12:00", tool_call_id="call_1"),
+        Turn("user", "!tool roll"),
+    )
+    assert finished(ask("scripted/echo", turns)).tool_calls == (ToolCall("call_2", "roll", "{}"),)

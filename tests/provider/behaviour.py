@@ -8,6 +8,7 @@ the connection after 20 of them in the first two requests with the same conversa
     first500    milliseconds before the headers                            (0)
     reason      write three words of reasoning first
     tool        call the function `now` with {"zone": "UTC"} after the text
+    obey        call the first function offered, where the request says that one must be called
     calc        call `calculator` with 6 * 7 and `clock`, both at once; say the results once they are there
     length      end because of the limit
     filter      end because of the content filter
@@ -38,7 +39,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
-KINDS = {"reason", "tool", "calc", "length", "filter", "nousage", "absurdusage"}
+KINDS = {"reason", "tool", "obey", "calc", "length", "filter", "nousage", "absurdusage"}
 FAULTS = {"error", "rst", "fin", "clean", "silence", "pings", "trickle", "garbage", "html", "badtool", "truncatedtool"}
 NUMBERS = {"t": "tokens", "r": "rate", "first": "first_ms", "at": "at", "x": "times"}
 

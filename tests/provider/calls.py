@@ -14,8 +14,8 @@ ID_HEADERS = ("x-request-id", "idempotency-key", "x-stainless-retry-count", "tra
 class Calls:
     """JSON lines in memory and, where a path is given, in a file that is complete after every line.
 
-    `{"event": "request", "call", "time", "dialect", "model", "messages": [{"role", "content"}], "parameters",
-    "headers"}`
+    `{"event": "request", "call", "time", "dialect", "model", "messages": [{"role", "content"}], "attached",
+    "parameters", "headers"}`
     and `{"event": "closed", "call", "time", "by": "client" | "server", "tokens"}`.
     """
 

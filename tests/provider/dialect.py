@@ -11,6 +11,7 @@ from tests.provider.behaviour import Behaviour
 
 TOOL = ("call_now_1", "now", '{"zone": "UTC"}')
 CALCULATION = [("call_calc_1", "calculator", '{"expression": "6 * 7"}'), ("call_clock_2", "clock", "{}")]
+ATTACHED = {"image_url", "file", "image", "document"}
 BROKEN_ARGUMENTS = {"badtool": "zone=UTC", "truncatedtool": '{"zone": "U'}
 
 
@@ -86,8 +87,25 @@ def text_of(content: Any) -> str:
     if isinstance(content, str):
         return content
     if isinstance(content, list):
-        return " ".join(text_of(block.get("text", block.get("content", block))) for block in content)
+        blocks = (block for block in content if block.get("type") not in ATTACHED)
+        return " ".join(text_of(block.get("text", block.get("content", block))) for block in blocks)
     return "" if content is None else json.dumps(content)
+
+
+def attached_to(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The blocks of all messages that are no words: images and files, as they were sent."""
+    contents = [message["content"] for message in messages if isinstance(message.get("content"), list)]
+    return [block for content in contents for block in content if block.get("type") in ATTACHED]
+
+
+def forced_by(body: dict[str, Any]) -> tuple[str, str] | None:
+    """The first function that is offered, and arguments for it, where the request says that one must be called."""
+    choice = body.get("tool_choice")
+    if not body.get("tools") or choice not in ("required", {"type": "any"}):
+        return None
+    tool = body["tools"][0].get("function", body["tools"][0])
+    schema = tool.get("parameters", tool.get("input_schema", {}))
+    return tool["name"], json.dumps(dict.fromkeys(schema.get("required", ()), "x"))
 
 
 def frame(data: Any, event: str = "") -> bytes:

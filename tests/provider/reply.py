@@ -29,6 +29,7 @@ class Request:
     number: int
     messages: list[dict[str, str]]
     results: list[str]
+    forced: tuple[str, str] | None = None
 
 
 class Reply:
@@ -41,6 +42,7 @@ class Reply:
         self._behaviour = behaviour
         self._counts = Counts.of(request.messages, behaviour)
         self._quote = f"Rejected key sk-fake-canary and text: {request.messages[-1]['content']}"
+        self._forced = (f"call_{request.number}", *request.forced) if request.forced else None
         self._results = request.results if "calc" in behaviour.flags else []
         self._headers = {dialect.request_id_header: f"req_{request.number}"}
 
@@ -126,6 +128,8 @@ class Reply:
         for flag, broken in BROKEN_ARGUMENTS.items():
             if flag in self._behaviour.flags:
                 return [(call_id, name, broken)]
+        if "obey" in self._behaviour.flags:
+            return [self._forced] if self._forced else []
         if "calc" in self._behaviour.flags and not self._results:
             return CALCULATION
         return [TOOL] if "tool" in self._behaviour.flags else []

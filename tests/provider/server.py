@@ -16,7 +16,7 @@ from tests.provider.anthropic_dialect import AnthropicDialect
 from tests.provider.behaviour import Behaviour
 from tests.provider.calls import ID_HEADERS, Calls
 from tests.provider.connection import ClientGone, Connection
-from tests.provider.dialect import Dialect
+from tests.provider.dialect import Dialect, attached_to, forced_by
 from tests.provider.openai_dialect import OpenAIDialect
 from tests.provider.reply import Reply, Request
 
@@ -105,7 +105,7 @@ class FakeProvider:
         if any(calls != results.keys() for calls, results in asked):
             behaviour = Behaviour(status=400)  # as real ones do: every call must be answered
         results = list(asked[-1][1].values()) if asked else []
-        reply = Reply(connection, dialect, behaviour, Request(number, messages, results))
+        reply = Reply(connection, dialect, behaviour, Request(number, messages, results, forced_by(body)))
         by = "server"
         try:
             await reply.write()
@@ -121,6 +121,7 @@ class FakeProvider:
             dialect=dialect.name,
             model=body["model"],
             messages=dialect.messages(body),
+            attached=attached_to(body["messages"]),
             parameters={name: value for name, value in body.items() if name not in CONTENT_FIELDS},
             headers={name: headers[name] for name in ID_HEADERS if name in headers},
         )
