@@ -66,7 +66,9 @@ class Settings(BaseSettings):
 
     # What a message may be
     max_content_chars: int = Field(100_000, ge=1, description="Longest message, in code points: about a book chapter.")
-    max_body_bytes: int = Field(2_000_000, ge=1_000, description="Largest request body; a larger one is 413.")
+    max_body_bytes: int = Field(
+        2_000_000, ge=1_000, description="Largest request body, and message of a WebSocket; a larger one is 413."
+    )
 
     # Models
     models: Annotated[list[str], NoDecode] = Field(
@@ -147,7 +149,9 @@ class Settings(BaseSettings):
         86_400, ge=60, description="Life of a silent thread's log; afterwards the database answers."
     )
     heartbeat_comment_seconds: float = Field(
-        15, gt=0, description="SSE comment interval that keeps proxies from closing."
+        15,
+        gt=0,
+        description="Silence after which a stream gets a comment, and a WebSocket a ping: keeps proxies from closing.",
     )
     recheck_seconds: float = Field(2, gt=0, le=4, description="How often open streams' access and rows are looked up.")
     redis_timeout_seconds: float = Field(0.5, gt=0, description="Longest a call to Redis may block; Redis may vanish.")

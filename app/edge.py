@@ -29,6 +29,8 @@ _CORS = {
     "RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset",
     "Access-Control-Max-Age": "600",
 }
+# For the many headers by which OpenAI's SDK describes itself and its retries.
+_ANY = {"Access-Control-Allow-Headers": _CORS["Access-Control-Allow-Headers"] + ", *"}
 
 log = structlog.get_logger(__name__)
 
@@ -76,7 +78,7 @@ def _secure(response: Response, settings: Settings) -> Response:
 
 def _preflight(settings: Settings) -> Response | None:
     if request.method == "OPTIONS" and _allowed(settings) and "Access-Control-Request-Method" in request.headers:
-        return Response(status=204, headers=_CORS)
+        return Response(status=204, headers=_CORS | (_ANY if request.path.startswith("/v1/") else {}))
     return None
 
 

@@ -12,13 +12,14 @@ from flask_openapi.models.info import Info
 from flask_openapi.openapi import OpenAPI
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from app import __version__, api, cli, database, edge, failpoints, logs, web
+from app import __version__, api, cli, database, edge, failpoints, logs, responses, web
 from app.api import blueprint, problems
 from app.auth import door, principal
 from app.chat import watching
 from app.config import Settings, current_settings
 from app.extensions import celery, csrf, db, limiter, migrate, quick, redis_client
 from app.stream.hub import Hub
+from app.stream.sockets import Sockets
 
 # Found from here, wherever the process was started.
 _MIGRATIONS = Path(__file__).parent.parent / "migrations"
@@ -55,6 +56,7 @@ def create_app(settings: Settings | None = None, *, is_worker: bool = False) -> 
     problems.init_app(app)
     door.init_app(app)
     api.register(app)
+    responses.register(app)
     web.register(app)
     cli.register(app)
     return app
@@ -99,5 +101,6 @@ def _bind(app: Flask, settings: Settings, is_worker: bool) -> None:
         celery.conf.update(broker_transport_options=celery.conf.broker_transport_options | limits)
         look = partial(watching.look, principal.owners)
         app.extensions["hub"] = Hub(app, settings, app.extensions["redis"], look)
+        app.extensions["sockets"] = Sockets(app, settings, principal.valid)
     with app.app_context():
         database.prepare(db.engine, is_worker)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
 from typing import Any
 
 import gevent
+
+from workers import leash
 
 _LOOK_SECONDS = 0.1
 
@@ -28,6 +31,11 @@ accesslog = None  # the app logs requests itself
 loglevel = "warning"
 
 
+def post_fork(_server: Any, worker: Any) -> None:
+    """Without its master, killed with SIGKILL, a worker would keep the address for seconds from whoever comes after."""
+    leash.end_with_parent(worker.ppid, signal.SIGKILL)
+
+
 def post_worker_init(worker: Any) -> None:
     """Watch for the worker's end from its own event loop."""
     gevent.spawn(_end_streams_with, worker)
@@ -37,4 +45,5 @@ def _end_streams_with(worker: Any) -> None:
     """gunicorn would wait for open streams until graceful_timeout; ended, their clients reconnect elsewhere."""
     while worker.alive:
         gevent.sleep(_LOOK_SECONDS)
+    worker.wsgi.extensions["sockets"].close()  # first: a WebSocket tells its client why
     worker.wsgi.extensions["hub"].close()

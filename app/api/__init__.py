@@ -14,6 +14,7 @@ from app.api import (
     models,
     receipts,
     session,
+    socket,
     threads,
     tools,
     users,
@@ -28,6 +29,7 @@ def register(app: OpenAPI) -> None:
     people, talk = (users, session, keys), (messages, branches, waits, actions, receipts, threads, goals)
     for module in (*people, *talk, models, tools):
         app.register_api(module.routes)
-    app.register_blueprint(health.routes)
+    for blueprint in (health.routes, socket.routes):
+        app.register_blueprint(blueprint)
     # The document stands where API clients look for it, beside the page that shows it.
     app.add_url_rule("/api/openapi.json", "openapi_document", lambda: app.api_doc)

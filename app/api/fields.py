@@ -45,6 +45,7 @@ OutputTokens = Annotated[int, Field(strict=True, ge=1, le=1_000_000)]
 ToolNames = Annotated[
     list[Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_*-]{1,80}$")]], Field(strict=True, max_length=50)
 ]
+RepeatKey = Annotated[str, AfterValidator(_printable), StringConstraints(min_length=1, max_length=255)]
 ContextTokens = Annotated[int, Field(strict=True, ge=256, le=10_000_000)]
 
 
@@ -90,11 +91,9 @@ def _schema(of: type[Asked]) -> dict[str, Any]:
 class Repeatable(Asked):
     """The headers of a request that may be sent again."""
 
-    idempotency_key: Annotated[str, AfterValidator(_printable)] | None = Field(
+    idempotency_key: RepeatKey | None = Field(
         None,
         alias="Idempotency-Key",
-        min_length=1,
-        max_length=255,
         description="The same key with the same body gets the first answer again, and nothing is made twice.",
     )
 

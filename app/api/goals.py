@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated
+from uuid import UUID
 
 from flask import Response, g
 from pydantic import Field, StringConstraints, field_validator
@@ -41,8 +42,14 @@ class Goal(Body):
 def solve(header: Repeatable, path: ThreadPath, body: Goal) -> Response:
     """A reply that goes on in steps until the goal is reached or its budget is spent."""
     user_id = door.who().user_id
-    parameters = body.model_dump(include={"model", "tools"}, exclude_none=True)
-    draft = Draft(body.goal, path.thread_id, parameters=parameters | {"goal": body.model_dump(include=_BUDGET)})
     repeatable = once(user_id, header)
-    result = sending.send_message(user_id, draft, request_id=g.get("request_id"), once=repeatable, render=accepted)
+    result = sending.send_message(
+        user_id, draft(body, path.thread_id), request_id=g.get("request_id"), once=repeatable, render=accepted
+    )
     return sent(accepted(result))
+
+
+def draft(body: Goal, thread_id: UUID | None) -> Draft:
+    """What is posted, in a use case's words."""
+    parameters = body.model_dump(include={"model", "tools"}, exclude_none=True)
+    return Draft(body.goal, thread_id, parameters=parameters | {"goal": body.model_dump(include=_BUDGET)})

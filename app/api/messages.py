@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from flask import Response, current_app, g, request
+from flask import Response, g, request
 from pydantic import BaseModel, Field
 
 from app.api.answers import accepted, empty, listing, once, origin, respond, sent
@@ -33,7 +33,7 @@ from app.chat.objects import MessageObject, Sent
 from app.chat.sending import Draft
 from app.models import TERMINAL
 from app.stream import sse
-from app.stream.hub import Hub
+from app.stream.hub import current_hub
 
 routes = group("messages", "Post a message, then poll or follow its reply.")
 
@@ -125,7 +125,7 @@ def read_message(path: MessagePath, query: Polling) -> Response:
     who = door.who()
     message = reading.get(who.user_id, path.message_id)
     if query.wait and message.status not in TERMINAL:
-        message = following.wait(_hub(), who.user_id, who.credential, path.message_id, query.wait)
+        message = following.wait(current_hub(), who.user_id, who.credential, path.message_id, query.wait)
     response = respond(message)
     response.add_etag()
     response.make_conditional(request)
@@ -163,7 +163,9 @@ def delete_message(path: MessagePath) -> Response:
 def follow_message(header: Reconnecting, path: MessagePath, query: Resuming) -> Response:
     """Server-sent events of one reply, closed after its last; 204 for a reader that has that already."""
     who = door.who()
-    found = following.reply(_hub(), who.user_id, who.credential, path.message_id, header.last_event_id or query.after)
+    found = following.reply(
+        current_hub(), who.user_id, who.credential, path.message_id, header.last_event_id or query.after
+    )
     if not isinstance(found, Ended):
         return sse.response(found)
     return sse.response([found.last]) if found.last is not None else empty()
@@ -174,18 +176,19 @@ def follow_thread(header: Reconnecting, path: ThreadPath, query: Resuming) -> Re
     """Server-sent events of a thread, from a snapshot or a cursor on, until the reader leaves."""
     who = door.who()
     after = header.last_event_id or query.after
-    return sse.response(following.thread(_hub(), who.user_id, who.credential, path.thread_id, after))
+    return sse.response(following.thread(current_hub(), who.user_id, who.credential, path.thread_id, after))
+
+
+def draft(body: PostToThread, thread_id: UUID | None) -> Draft:
+    """What is posted, in a use case's words."""
+    given = body.model_dump(include=set(_PARAMETERS), exclude_none=True)
+    return Draft(body.content, thread_id, body.title, given, body.metadata, body.busy, body.after_seconds)
 
 
 def _post(header: Repeatable, body: PostToThread, thread_id: UUID | None) -> Response:
     user_id = door.who().user_id
     repeatable = once(user_id, header)
-    given = body.model_dump(include=set(_PARAMETERS), exclude_none=True)
-    draft = Draft(body.content, thread_id, body.title, given, body.metadata, body.busy, body.after_seconds)
-    result = sending.send_message(user_id, draft, request_id=g.get("request_id"), once=repeatable, render=accepted)
+    result = sending.send_message(
+        user_id, draft(body, thread_id), request_id=g.get("request_id"), once=repeatable, render=accepted
+    )
     return sent(accepted(result))
-
-
-def _hub() -> Hub:
-    found: Hub = current_app.extensions["hub"]
-    return found

@@ -44,6 +44,7 @@ _TITLES = {
     413: "Too large",
     415: "Unsupported media type",
     422: "Invalid input",
+    426: "Upgrade required",
     429: "Too many requests",
     500: "Internal error",
     503: "Unavailable",
@@ -54,9 +55,12 @@ _CODES = {
     405: "method_not_allowed",
     413: "payload_too_large",
     415: "unsupported_media_type",
+    426: "upgrade_required",
     429: "rate_limited",
 }
 _RETRY_SECONDS = "2"
+# A database that is locked or away.
+UNAVAILABLE = (OperationalError, InterfaceError, PoolTimeout)
 # An unknown member's name is the sender's, and may be as long as a body.
 _FIELD_CHARS = 200
 
@@ -97,22 +101,21 @@ def problem(status: int, code: str, detail: str, errors: list[dict[str, str]] | 
 
 def invalid(error: ValidationError) -> Response:
     """The answer to input that does not have the described shape; names every field, repeats no value."""
-    errors = [
-        {
-            "field": ".".join(str(part) for part in item["loc"])[:_FIELD_CHARS] or "body",
-            "message": item["msg"].removeprefix("Value error, "),
-        }
-        for item in error.errors(include_input=False, include_url=False, include_context=False)
-    ]
-    detail = "; ".join(f"{item['field']}: {item['message']}" for item in errors[:3])
-    return problem(422, "validation_error", detail, errors)
+    errors = _wrong_fields(error)
+    return problem(422, "validation_error", _joined(errors), errors)
 
 
 def of_chat(error: ChatError) -> Response:
     """The answer to what a use case refused."""
     errors = [{"field": error.field, "message": str(error)}] if isinstance(error, InvalidField) else None
-    detail = f"{error.field}: {error}" if isinstance(error, InvalidField) else str(error)
-    return problem(_STATUS.get(error.code, 422), error.code, detail, errors)
+    return problem(_STATUS.get(error.code, 422), error.code, sentence(error), errors)
+
+
+def sentence(error: ValidationError | ChatError) -> str:
+    """One line that says what is wrong."""
+    if isinstance(error, ValidationError):
+        return _joined(_wrong_fields(error))
+    return f"{error.field}: {error}" if isinstance(error, InvalidField) else str(error)
 
 
 def of_auth(error: AuthError) -> Response:
@@ -159,7 +162,7 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(AuthError, of_auth)
     app.register_error_handler(Repeated, lambda error: repeated(error.answer))
     app.register_error_handler(HTTPException, of_http)
-    for kind in (OperationalError, InterfaceError, PoolTimeout):
+    for kind in UNAVAILABLE:
         app.register_error_handler(kind, unavailable)
     app.register_error_handler(Exception, _unexpected)
 
@@ -167,3 +170,17 @@ def init_app(app: Flask) -> None:
 def _unexpected(error: Exception) -> Response:
     log.error("request failed unexpectedly", exc_info=error)
     return problem(500, "internal_error", "Holdfast failed to answer; the log has this request_id.")
+
+
+def _wrong_fields(error: ValidationError) -> list[dict[str, str]]:
+    return [
+        {
+            "field": ".".join(str(part) for part in item["loc"])[:_FIELD_CHARS] or "body",
+            "message": item["msg"].removeprefix("Value error, "),
+        }
+        for item in error.errors(include_input=False, include_url=False, include_context=False)
+    ]
+
+
+def _joined(errors: list[dict[str, str]]) -> str:
+    return "; ".join(f"{item['field']}: {item['message']}" for item in errors[:3])

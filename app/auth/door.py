@@ -12,7 +12,7 @@ from flask_wtf.csrf import CSRFError, generate_csrf
 from app.auth import accounts, principal, sessions
 from app.auth.errors import BadOrigin, Unauthenticated
 from app.auth.principal import Principal
-from app.extensions import csrf, login
+from app.extensions import csrf, login, settings
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -83,6 +83,15 @@ def check_origin() -> None:
     origin = request.headers.get("Origin")
     if origin is not None and _host(origin) != request.host:
         raise BadOrigin("This request came from another site's page.")
+
+
+def check_socket_origin() -> None:
+    """The same for a WebSocket, which a browser opens to any host, with its cookie. Raises BadOrigin.
+
+    Pages of CORS_ORIGINS may, with a key.
+    """
+    if "Authorization" not in request.headers or request.headers.get("Origin") not in settings().cors_origins:
+        check_origin()
 
 
 def _host(origin: str) -> str | None:

@@ -54,6 +54,12 @@ def by_session(session_id: str) -> Principal | None:
     return Principal(owner, "session", id_) if owner is not None else None
 
 
+def valid(credentials: set[str]) -> frozenset[str]:
+    """Those of `credentials` that may still be used."""
+    with reading() as session:
+        return frozenset(owners(session, credentials))
+
+
 def owners(session: Session, credentials: set[str]) -> Mapping[str, UUID]:
     """Which of `credentials` are valid now, and whose: two queries for all of them."""
     ids: dict[str, set[UUID]] = {"key": set(), "session": set()}

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import structlog
-from flask import Flask
+from flask import Flask, current_app
 from redis import Redis
 from redis.client import PubSub
 from redis.exceptions import RedisError
@@ -38,7 +38,7 @@ class Hub:
         self._client = client
         self._look = look
         self._readers: dict[str, set[Subscription]] = {}
-        self._confirmed: dict[str, threading.Event] = {}
+        self._confirmed: dict[str, bool] = {}
         self._lock = threading.Lock()
         self._pubsub: PubSub | None = None
         self._started = False
@@ -84,11 +84,12 @@ class Hub:
         thread_id = subscription.interest.thread_id
         with self._lock:
             self._readers.setdefault(thread_id, set()).add(subscription)
-            confirmed = self._confirmed.get(thread_id)
-            if confirmed is None:
-                confirmed = self._confirmed[thread_id] = threading.Event()
+            if thread_id not in self._confirmed:
+                self._confirmed[thread_id] = False
                 self._send("subscribe", thread_id)
-        if confirmed.wait(self._settings.redis_timeout_seconds if self._pubsub is not None else 0):
+            confirmed = self._confirmed[thread_id]
+        seconds = self._settings.redis_timeout_seconds if self._pubsub is not None else 0
+        if confirmed or subscription.lags_within(seconds):
             subscription.start()
         if self._closed:
             subscription.put(Closed())
@@ -129,8 +130,7 @@ class Hub:
         with PubSub(self._client.connection_pool) as pubsub:
             pubsub.subscribe(_ALIVE)  # connects, which may take its time
             with self._lock:  # no reader may come or go between the list and the subscription
-                for confirmed in self._confirmed.values():
-                    confirmed.clear()
+                self._confirmed = dict.fromkeys(self._confirmed, False)
                 if channels := [Keys(thread_id).channel for thread_id in self._readers]:
                     pubsub.subscribe(*channels)
                 self._pubsub = pubsub
@@ -170,11 +170,12 @@ class Hub:
             self.connected = True
             return
         thread_id = channel.removeprefix("thread:{").removesuffix("}")
-        for reader in self._of(thread_id):
-            reader.put(Lagged())  # whatever was sent before this moment is in the log
-        with self._lock:
+        with self._lock:  # whoever comes later finds it confirmed
             if thread_id in self._confirmed:
-                self._confirmed[thread_id].set()
+                self._confirmed[thread_id] = True
+            readers = list(self._readers.get(thread_id, ()))
+        for reader in readers:
+            reader.put(Lagged())  # whatever was sent before this moment is in the log
 
     def _of(self, thread_id: str) -> list[Subscription]:
         with self._lock:
@@ -198,3 +199,9 @@ class Hub:
             for reader in readers:
                 if look.seen.concerns(reader.interest):
                     reader.put(look)
+
+
+def current_hub() -> Hub:
+    """The hub of this process, for a request of the current application."""
+    found: Hub = current_app.extensions["hub"]
+    return found

@@ -26,6 +26,7 @@ class Route:
 
 NOBODY = "00000000-0000-7000-8000-000000000000"
 CREDENTIALS = {"email": "ada@example.com", "password": PASSWORD}
+UI_MESSAGE = {"id": "m", "role": "user", "parts": [{"type": "text", "text": "x"}]}
 # In this order: what deletes stands last.
 ROUTES = {
     "GET /api/openapi.json": Route(PUBLIC, 200),
@@ -47,6 +48,8 @@ ROUTES = {
     "GET /api/threads": Route(OWN, 200),
     "POST /api/threads": Route(OWN, 201, {}),
     "POST /api/messages": Route(OWN, 202, {"content": "x"}),
+    "POST /api/chat": Route(OWN, 200, {"id": "chat", "message": UI_MESSAGE}),
+    "GET /api/chat/<path:chat_id>/stream": Route(OWN, 204),
     "GET /api/threads/<uuid:thread_id>": Route(OBJECT, 200),
     "PATCH /api/threads/<uuid:thread_id>": Route(OBJECT, 200, {"title": "Title"}),
     "GET /api/threads/<uuid:thread_id>/messages": Route(OBJECT, 200),

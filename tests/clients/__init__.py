@@ -8,5 +8,6 @@ from tests.clients.polling import Polling
 from tests.clients.posting import Posted, Poster
 from tests.clients.pubsub import PubSub
 from tests.clients.sse import SseReply, SseThread
+from tests.clients.websocket import WebSocket
 
-__all__ = ["Access", "Client", "Polling", "Posted", "Poster", "PubSub", "SseReply", "SseThread"]
+__all__ = ["Access", "Client", "Polling", "Posted", "Poster", "PubSub", "SseReply", "SseThread", "WebSocket"]

@@ -1,6 +1,6 @@
 """What one client saw, as JSON lines; the file is complete after every line.
 
-The first line opens it: `{"time", "open": {"client", "via": "sse"|"polling"|"pubsub"|"post", "user_id",
+The first line opens it: `{"time", "open": {"client", "via": "sse"|"websocket"|"polling"|"pubsub"|"post", "user_id",
 "scope": "message"|"thread", "id"}}`. Then, in the order in which they happened:
 
     {"time", "cursor": "…"|null, "event": {…}}                              an event, as it was received
