@@ -9,6 +9,7 @@ from tests.mutants.pauses import PAUSING, STEPPING
 FENCES = ("tests/jobs/test_machine_fences.py",)
 LIVES = ("tests/jobs/test_lifecycle.py",)
 LOG = ("tests/stream/test_log.py",)
+SCORE, SCORES = ("tests/stream/test_score.py",), ("tests/jobs/test_scores.py",)
 
 _CLAIM = "guards=frozenset({Guard.LIVE, Guard.DUE, Guard.UNBLOCKED, Guard.UNCANCELLED, Guard.FEW_CRASHES}),"
 _HELD = "_HELD = frozenset({Guard.ATTEMPT, Guard.LEASE})"
@@ -168,8 +169,8 @@ ELSEWHERE = (
         "what was taken back is in no row",
         Edit(
             "app/chat/keeping.py",
-            "lifecycle.checkpoint(session, self.run.claim, text)",
-            "lifecycle.checkpoint(session, self.run.claim, self._text())",
+            "lifecycle.checkpoint(session, self.run.claim, to.text, to.score)",
+            "lifecycle.checkpoint(session, self.run.claim, self._noted().text, to.score)",
         ),
         ("tests/chat/test_keeping.py",),
     ),
@@ -185,4 +186,45 @@ ELSEWHERE = (
     ),
 )
 
-MUTANTS = {mutant.name: mutant for mutant in GUARDS + PAUSING + STEPPING + COUNTS + ELSEWHERE}
+NUMBERS = (
+    one(
+        "older-score-replaces-newer",
+        "a number that was given means the same for ever",
+        Edit(LIFECYCLE, "is_older = func.length(Job.score) > len(score)", "is_older = func.length(Job.score) < 0"),
+        SCORES,
+    ),
+    one(
+        "claim-forgets-what-is-lost",
+        "a number that was given means the same for ever",
+        Edit(LIFECYCLE, "else_=Job.lost),\n        started_at", 'else_=""),\n        started_at'),
+        SCORES,
+    ),
+    one(
+        "attempt-begins-without-reserve",
+        "no number is given twice",
+        Edit("app/stream/score.py", "        self._skip(_RESERVED)\n", ""),
+        SCORE,
+    ),
+    one(
+        "reader-ahead-is-left-ahead",
+        "every reader is told all that stays",
+        Edit("app/stream/score.py", "            self._skip(_REJOIN)\n", "            pass\n"),
+        SCORE,
+    ),
+    one(
+        "kept-delta-is-lengthened",
+        "a number that was given means the same for ever",
+        Edit(
+            "app/stream/score.py", "        self._may_join = False\n        return _ENCODER", "        return _ENCODER"
+        ),
+        SCORE,
+    ),
+    one(
+        "rest-that-was-taken-up-counts",
+        "a number that was given means the same for ever",
+        Edit("app/stream/score.py", "if self._marks and self._marks[-1] == REST:", "if REST in self._marks:"),
+        SCORE,
+    ),
+)
+
+MUTANTS = {mutant.name: mutant for mutant in GUARDS + PAUSING + STEPPING + COUNTS + ELSEWHERE + NUMBERS}

@@ -10,7 +10,7 @@ STEPS = ("tests/chat/test_committed_steps.py",)
 TOOLS = ("tests/chat/test_tool_interrupted.py",)
 
 _ANSWER = "guards=frozenset({Guard.ACTION, Guard.IN_TIME, Guard.UNCANCELLED}),"
-_SETTLE = 'guards=_HELD,\n    sets=frozenset({"settled", "checkpoint"}),'
+_SETTLE = 'guards=_HELD,\n    sets=frozenset({"settled", "checkpoint", "score", "lost"}),'
 _ASK = 'guards=_HELD,\n    sets=frozenset({"status", "lease_id", "action_id", "action_expires_at", "deadline_at"}),'
 
 
@@ -69,7 +69,7 @@ PAUSING = (
     one(
         "checkpoint-overtakes-a-step",
         "what is committed stays",
-        Edit(LIFECYCLE, "_Named.by(claim), checkpoint=kept)", "_Named.by(claim), checkpoint=text)"),
+        Edit(LIFECYCLE, "_Named.by(claim), checkpoint=kept,", "_Named.by(claim), checkpoint=text,"),
         PAUSES,
     ),
     one(
@@ -150,7 +150,33 @@ STEPPING = (
     one(
         "call-left-open-at-the-end",
         "no call stays open in a reply that has ended",
-        Edit("app/chat/finishing.py", "        _close_calls(session, message.id)\n", "        pass\n"),
+        Edit("app/chat/finishing.py", "        _close_calls(session, message.id, end.status)\n", "        pass\n"),
         STEPS,
+    ),
+    one(
+        "their-call-closed-at-the-end",
+        "what is for the caller to call stays open for them",
+        Edit(
+            "app/chat/finishing.py",
+            "steps.OPEN - {steps.REQUIRES_ACTION} if status is Status.COMPLETED else steps.OPEN",
+            "steps.OPEN",
+        ),
+        ("tests/chat/test_foreign_calls.py",),
+    ),
+    one(
+        "their-call-made-by-us",
+        "a function of the caller's is never run here",
+        Edit("app/chat/calling.py", "if not self._box.is_foreign(call.name)]", "]"),
+        ("tests/chat/test_foreign_calls.py",),
+    ),
+    one(
+        "kept-what-was-not-to-be-stored",
+        "what is not to be stored is gone with its end",
+        Edit(
+            "app/chat/finishing.py",
+            "    .values(removed_at=case((_IS_NOT_STORED, now()), else_=table(Message).c.removed_at))\n",
+            "",
+        ),
+        ("tests/chat/test_removing.py",),
     ),
 )

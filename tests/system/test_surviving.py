@@ -7,6 +7,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import httpx2 as httpx
 import pytest
 
 from tests.conftest import MakeStack
@@ -121,3 +122,29 @@ def test_a_stopping_web_process_ends_its_streams_and_clients_go_on_at_the_next(m
         assert reader.replies[reply_id].text == words(150)
         assert reader.ordered
         assert reader.gaps == 0
+
+
+def test_a_worker_that_is_told_to_stop_while_redis_is_frozen_stops_all_the_same(make_stack: MakeStack) -> None:
+    with make_stack() as stack, stack.user() as client:
+        reply_id = post(client, "!delay 0.05\n!words 20")["reply"]["id"]
+        until(lambda: client.get(f"/api/messages/{reply_id}").json()["status"] == "processing", what="the start")
+        stack.processes["valkey"].send_signal(signal.SIGSTOP)
+        # The reaper tries again about every second and a half: by then Celery's own loop has met the silence too.
+        until(lambda: stack.log("worker").read_text().count("last event not sent") > 3, 30, "tries to reach Redis")
+        assert stack.kill("worker", signal.SIGTERM) < 7, "the supervisor would have killed it"
+        stack.processes["valkey"].send_signal(signal.SIGCONT)
+        stack.start_worker()
+        assert poll(client, reply_id)["content"] == words(20)
+
+
+def test_a_web_process_that_is_killed_leaves_its_address_at_once(make_stack: MakeStack) -> None:
+    with make_stack() as stack, stack.user() as client:
+        reply_id = post(client, "!delay 0.05\n!words 200")["reply"]["id"]
+        events = sse(client, f"/api/messages/{reply_id}/events")
+        next(events)  # the process that serves it is gunicorn's child
+        stack.kill("web")
+        with pytest.raises(httpx.HTTPError):
+            list(events)
+        stack.start_web()
+        assert "Address already in use" not in stack.log("web").read_text()
+        assert poll(client, reply_id)["content"] == words(200)
