@@ -57,6 +57,7 @@ class Writer:
         self._pending: list[Event] = []
         self._text: list[str] = [text]
         self._reasoned = 0
+        self._opening: list[Event] = []
         self._length = len(text)
         self._broken = False
         self._lock = threading.Lock()
@@ -118,6 +119,7 @@ class Writer:
             self._score = score
             self._replace(text)
             self._queue(events.RESET, self._whole())
+            self._opening = [self._pending[-1]]
         self._flusher.ring(self._source)
 
     @property
@@ -181,14 +183,17 @@ class Writer:
             return taken
 
     def _healed(self) -> list[Event]:
-        """After a write of unknown outcome: first the whole text, which makes pending deltas and resets superfluous.
+        """After a write of unknown outcome: the whole text, which makes pending deltas and resets superfluous.
 
         It has no number: what was lost has some, which numbered readers get from the row.
         """
-        whole = Event(events.RESET, self._thread_id, self._message_id, self._attempt, self._whole())
         rest = [event for event in self._pending if event.type not in {events.DELTA, events.RESET}]
-        first = [event for event in rest if event.type == events.PROCESSING]  # nothing is written before it begins
-        return [*first, whole, *(event for event in rest if event not in first)]
+        begun = [event for event in rest if event.type == events.PROCESSING]
+        first = self._opening if begun else []
+        return [*first, *begun, self._reset(self._whole()), *(event for event in rest if event not in begun)]
+
+    def _reset(self, fields: dict[str, Any]) -> Event:
+        return Event(events.RESET, self._thread_id, self._message_id, self._attempt, fields)
 
     def _told(self, sent: list[Event], outcomes: list[Outcome]) -> None:
         with self._idle:

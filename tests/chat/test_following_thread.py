@@ -51,7 +51,8 @@ def test_a_thread_opens_with_what_is_in_it_and_goes_on_with_what_happens(acting:
     taken = read(stream, lambda t: events.THREAD_UPDATED in t.types)
     assert taken.types == [events.THREAD_SNAPSHOT, events.DELTA, events.COMPLETED, events.THREAD_UPDATED]
     assert shown(taken) == ["hello", "Once upon "]
-    assert taken.events[1].fields == {"offset": len("Once upon "), "text": "a time"}
+    number = taken.events[1].fields["sequence_number"]
+    assert taken.events[1].fields == {"offset": len("Once upon "), "text": "a time", "sequence_number": number}
     assert taken.events[0].fields["cursor"] == taken.ids[0]
     assert taken.reader.ordered
 

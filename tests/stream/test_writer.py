@@ -134,8 +134,24 @@ def test_what_may_not_be_written_stays_here_and_is_made_good_once_it_may(
     allowed.set()
     writer.delta("back")
     assert writer.settle(5)
-    assert [event.type for event in logged(client, thread_id)] == [events.RESET, events.PROCESSING]
+    assert [event.type for event in logged(client, thread_id)] == [events.PROCESSING, events.RESET]
     assert applied(logged(client, thread_id)).replies[str(logged(client, thread_id)[0].message_id)].text == "kept back"
+
+
+def test_a_later_attempt_that_is_healed_as_it_begins_still_begins_with_what_it_took_over(
+    client: Redis, make_writer: MakeWriter, thread_id: str
+) -> None:
+    allowed = threading.Event()
+    writer = make_writer(attempt=2, may_write=allowed.is_set)
+    writer.go_on(Score(1), "settled ")
+    writer.begin("m")
+    writer.delta("and on")
+    assert not writer.settle(0.1)
+    allowed.set()
+    writer.delta("wards")
+    assert writer.settle(5)
+    told = [(event.type, event.fields.get("text")) for event in logged(client, thread_id)]
+    assert told == [(events.RESET, "settled "), (events.PROCESSING, None), (events.RESET, "settled and onwards")]
 
 
 def test_a_writer_whose_reply_is_anothers_falls_silent_and_knows_it(
