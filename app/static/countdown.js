@@ -8,10 +8,10 @@ function left(until) {
   return hours ? `${hours}:${two(minutes)}:${two(seconds % 60)}` : `${minutes}:${two(seconds % 60)}`;
 }
 
-function count() {
-  for (const message of document.querySelectorAll('.message[data-status="waiting"]')) {
-    const until = message.querySelector('[data-slot="wake"]').dateTime;
-    message.querySelector('[data-slot="left"]').textContent = until ? `(${left(until)} left)` : "";
+export function count() {
+  for (const shown of document.querySelectorAll(".left")) {
+    const until = shown.parentElement.querySelector("time").dateTime;
+    shown.textContent = `(${left(until)} left)`;
   }
 }
 

@@ -1,25 +1,40 @@
-// The list of messages as the server shows it: fetched, and taken over where this page has something else.
+// The messages of a page: what the server shows is taken over where this page has something else.
+import { hasEnded, saysMore } from "./text.js";
 import { translate } from "./times.js";
 import { isTyped } from "./typed.js";
 
-/** The list in an answer's HTML, if it has one. Parsed, nothing in it runs. */
-const listIn = (page) => page.getElementById("messages");
+/** What tells one control of a form from the others. */
+const role = (control) =>
+  control.id || control.getAttribute("formaction") || control.name || control.href || control.textContent;
 
-export async function ask(address, options = {}) {
-  const response = await fetch(address, { ...options, headers: { "HX-Request": "true" } });
-  const page = new DOMParser().parseFromString(await response.text(), "text/html");
-  return { response, page, list: listIn(page) };
+/** Puts `part` where `old` was. What is open there stays open, and the focus stays where it was. */
+export function replace(old, part) {
+  for (const { id } of old.querySelectorAll("details[open][id]")) {
+    part.querySelector(`#${CSS.escape(id)}`)?.setAttribute("open", "");
+  }
+  const focused = old.contains(document.activeElement) ? document.activeElement : null;
+  old.replaceWith(part);
+  if (focused) [...part.querySelectorAll(focused.localName)].find((twin) => role(twin) === role(focused))?.focus();
+  return part;
 }
 
-/** An element of this page, with those parts of `fresh` that are another version, or `all`. */
-function updated(shown, fresh, all) {
-  for (const part of fresh.querySelectorAll("[data-part]")) {
-    const old = shown.querySelector(`[data-part="${part.dataset.part}"]`);
-    if (!all && (old.dataset.version === part.dataset.version || isTyped(old))) continue;
-    part.hidden = old.hidden;
-    old.replaceWith(part);
+const isOther = (old, part) =>
+  part.dataset.part === "text" ? saysMore(old, part) : old.dataset.version !== part.dataset.version && !isTyped(old);
+
+/** Whether `fresh` was made before what is shown: an end is final, and attempts only grow. */
+const isOld = (shown, fresh) =>
+  (hasEnded(shown) && !hasEnded(fresh)) || Number(fresh.dataset.attempt) < Number(shown.dataset.attempt);
+
+/** Gives a message those parts of `fresh` that are another version, or `all`; returns what is new. */
+export function update(shown, fresh, all = false) {
+  if (isOld(shown, fresh)) return [];
+  const added = [];
+  for (const part of fresh.querySelectorAll(":scope > [data-part]")) {
+    const old = shown.querySelector(`:scope > [data-part="${part.dataset.part}"]`);
+    if (all ? part.dataset.part !== "text" || saysMore(old, part) : isOther(old, part)) added.push(replace(old, part));
   }
-  return shown;
+  Object.assign(shown.dataset, { status: fresh.dataset.status, attempt: fresh.dataset.attempt });
+  return added;
 }
 
 /** What stands in `list` before all that `fresh` has: the server shows only the newest. */
@@ -29,15 +44,18 @@ function older(list, fresh) {
 }
 
 /**
- * Gives `list` the messages of `fresh`, in its order. What is here stays, with what is being written into it or typed
- * there; of `answered`, the message whose form was sent, only the forms are new. Returns the elements that are.
+ * Gives `list` the messages of `fresh`, in its order; returns the elements that are new. What is here stays, with what
+ * is being written into it or typed there; of `answered`, the message whose form was sent, all parts are new.
  */
 export function take(list, fresh, answered = null) {
   translate(fresh);
   const added = [];
   const newest = [...fresh.children].map((item) => {
-    const shown = list.querySelector(`#${item.id}`);
-    if (shown?.className === item.className) return updated(shown, item, item.id === answered);
+    const shown = list.querySelector(`:scope > #${item.id}`);
+    if (shown?.className === item.className) {
+      added.push(...update(shown, item, item.id === answered));
+      return shown;
+    }
     added.push(item); // or it was unread, and is not any more
     return item;
   });

@@ -2,14 +2,11 @@
 
 const format = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
 
-export function setTime(time, moment) {
-  time.dateTime = moment ?? "";
-  time.textContent = moment ? format.format(new Date(moment)) : "";
-}
-
 /** Translates the moments inside `root`. */
 export function translate(root) {
-  for (const time of root.querySelectorAll("time[datetime]")) setTime(time, time.dateTime);
+  for (const time of root.querySelectorAll("time[datetime]")) {
+    time.textContent = format.format(new Date(time.dateTime));
+  }
 }
 
 translate(document);

@@ -4,8 +4,27 @@ from __future__ import annotations
 
 from flask import Blueprint, Flask
 
-from app.web import answers, branches, errors, home, invocations, messages, session, threads, times, users, waits
-from app.web.visitor import present
+from app.web import (
+    answers,
+    assets,
+    branches,
+    errors,
+    home,
+    invocations,
+    messages,
+    money,
+    once,
+    preferences,
+    session,
+    streams,
+    texts,
+    themes,
+    threads,
+    times,
+    users,
+    visitor,
+    waits,
+)
 
 
 def register(app: Flask) -> None:
@@ -13,10 +32,10 @@ def register(app: Flask) -> None:
     # Flask's own limit for forms is below what the longest message takes, percent-encoded.
     app.config["MAX_FORM_MEMORY_SIZE"] = app.config["MAX_CONTENT_LENGTH"]
     pages = Blueprint("web", __name__)
-    for module in (home, session, users, threads, messages, waits, answers, branches):
-        pages.register_blueprint(module.routes)
-    pages.context_processor(present)
+    for nouns in (home, session, users, threads, streams, messages, waits, answers, branches, preferences, themes):
+        pages.register_blueprint(nouns.routes)
+    pages.context_processor(visitor.present)
     errors.init_app(app, pages)
-    times.init_app(app)
-    invocations.init_app(app)
+    for words in (assets, times, invocations, texts, money, once, visitor):
+        words.init_app(app)
     app.register_blueprint(pages)

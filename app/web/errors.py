@@ -7,6 +7,7 @@ from http import HTTPStatus
 import structlog
 from flask import Blueprint, Flask, Response, current_app, g, request, url_for
 from flask.typing import ResponseReturnValue
+from jinja2 import Template
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
@@ -16,12 +17,23 @@ from app.auth import door
 from app.auth.errors import AuthError, Unauthenticated
 from app.chat.errors import ChatError, InvalidField, NotFound
 from app.chat.idempotency import Repeated
-from app.web.visitor import see
+from app.web.partial import is_partial
+from app.web.visitor import see, theme
 
 log = structlog.get_logger(__name__)
 
 _FOR_PROGRAMS = {"api", "v1"}
 _RETRY_SECONDS = "2"
+# What somebody can do about it.
+_TODO = {
+    403: "Go back, reload the page, and try again.",
+    404: "It may have been deleted, or it belongs to somebody else.",
+    410: "It is gone for good.",
+    413: "Send less at once; the message box takes a hundred thousand characters.",
+    429: "Wait a minute, then try again.",
+    500: "Try again; if it lasts, tell whoever runs this server.",
+    503: "What was stored before is safe.",
+}
 
 
 def init_app(app: Flask, pages: Blueprint) -> None:
@@ -44,10 +56,16 @@ def page(status: int, detail: str) -> Response:
 
     Rendered without the context of other pages: that asks the database, which may be what failed.
     """
-    template = current_app.jinja_env.get_template("errors/show.html")
-    what = {"status": status, "phrase": HTTPStatus(status).phrase, "detail": detail}
-    html = template.render(**what, kept=_kept(), request_id=g.get("request_id"))
+    what = {"status": status, "phrase": HTTPStatus(status).phrase, "detail": detail, "todo": _TODO.get(status)}
+    if is_partial():
+        html = _template("_problem").render(**what, next=_origin())
+    else:
+        html = _template("show").render(**what, kept=_kept(), theme=theme(), request_id=g.get("request_id"))
     return Response(html, status, mimetype="text/html")
+
+
+def _template(name: str) -> Template:
+    return current_app.jinja_env.get_template(f"errors/{name}.html")
 
 
 def _kept() -> str:
@@ -58,12 +76,18 @@ def _kept() -> str:
 
 
 def _sign_in(_: Unauthenticated) -> ResponseReturnValue:
-    """Where to go on after signing in: this page, or the one whose form was sent."""
-    if request.method in door.SAFE_METHODS:
-        return see(url_for("web.session.new", next=request.full_path.rstrip("?")))
+    """Where to go on after signing in. A script is told so: its page stays, with what is typed there."""
+    if is_partial() or request.endpoint == "web.streams.show":
+        return page(401, "You are signed out. What you wrote is still here.")
+    return see(url_for("web.session.new", next=_origin()))
+
+
+def _origin() -> str:
+    """This page, or the one whose form was sent."""
     thread_id = (request.view_args or {}).get("thread_id")
-    where = url_for("web.threads.show", thread_id=thread_id) if thread_id else url_for("web.threads.index")
-    return see(url_for("web.session.new", next=where))
+    if request.method in door.SAFE_METHODS and not is_partial():
+        return request.full_path.rstrip("?")
+    return url_for("web.threads.show", thread_id=thread_id) if thread_id else url_for("web.threads.index")
 
 
 def _refused(error: HTTPException) -> Response:

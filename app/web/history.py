@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -44,9 +44,18 @@ class History:
         return _WAITING_SECONDS if Status.WAITING in states else None
 
 
-def read(user_id: UUID, thread_id: UUID, cursor: str | None) -> History:
-    """The newest messages or, with `cursor`, older ones. Raises NotFound or InvalidField (cursor)."""
-    page = reading.path(user_id, thread_id, limit=_MESSAGES, cursor=cursor)
+def read(
+    user_id: UUID,
+    thread_id: UUID,
+    cursor: str | None,
+    known: Callable[[MessageObject], MessageObject] | None = None,
+) -> History:
+    """The newest messages or, with `cursor`, older ones, each as `known` to whoever asks.
+
+    Raises NotFound or InvalidField (cursor).
+    """
+    found = reading.path(user_id, thread_id, limit=_MESSAGES, cursor=cursor)
+    page = Page([known(message) for message in found.items], found.next_cursor) if known else found
     tree = Tree.of(user_id, thread_id, page.items)
     return History(page, tree.unread_below(page.items), _places(tree, page.items), cursor is None)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, render_template
 
 from app.auth import door
-from app.web import composer
+from app.web import composer, desk
 
 routes = Blueprint("home", __name__)
 
@@ -14,4 +14,6 @@ routes = Blueprint("home", __name__)
 def show() -> str:
     """The first page."""
     who = door.visitor()
-    return render_template("home/show.html", composer=composer.offer(who.user_id) if who else None)
+    if who is None:
+        return render_template("home/show.html")
+    return render_template("threads/index.html", composer=composer.offer(who.user_id), desk=desk.of(who.user_id))

@@ -23,6 +23,6 @@ def written(arguments: Any) -> str:
 
 
 def brief(text: str | None) -> str:
-    """The beginning of a result, in one line. call.js cuts alike."""
+    """The beginning of a result, in one line."""
     line = " ".join((text or "")[: 4 * _BRIEF_CHARS].split())
     return line if len(line) <= _BRIEF_CHARS else f"{line[: _BRIEF_CHARS - 1]}…"

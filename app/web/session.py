@@ -39,6 +39,7 @@ def create() -> ResponseReturnValue:
     try:
         form = read(SignIn)
         door.sign_in(form.email, form.password)
+        door.csrf_token()
     except Refused as refused:
         return _form(request.form.get("next"), refused.errors), 422
     except Unauthenticated as error:

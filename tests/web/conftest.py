@@ -24,7 +24,7 @@ MeetPerson = Callable[..., Person]
 MakeSite = Callable[..., Flask]
 
 # Without the last ones Chromium looks up its maker's hosts at every start.
-_ARGUMENTS = [
+ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
     "--disable-quic",
@@ -55,7 +55,7 @@ def browser() -> Iterator[Browser]:
         message = "needs Chromium: apt-get install chromium"
         pytest.fail(message) if os.environ.get("CI") else pytest.skip(message)
     with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=executable, args=_ARGUMENTS)
+        running = playwright.chromium.launch(executable_path=executable, args=ARGUMENTS)
         yield running
         running.close()
 

@@ -51,8 +51,8 @@ class Person:
 
     def say(self, text: str) -> None:
         """Send a message from the page one is on."""
-        self.page.get_by_label("Message").fill(text)
-        self.page.get_by_label("Model").select_option("scripted/echo")
+        self.page.get_by_label("Message", exact=True).fill(text)
+        self.page.locator("#model").select_option("scripted/echo")
         self.page.get_by_role("button", name="Send").click()
         self.page.wait_for_url(re.compile(r"/chat/[0-9a-f-]{36}$"))
 

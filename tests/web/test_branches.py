@@ -158,9 +158,9 @@ def test_an_older_page_has_the_versions_too(page: ThreadPage) -> None:
     again(page, "second")
     for number in range(26):
         end(page, page.say(f"message {number}"), "yes")
-    older = one(page.tree(), "main > p > a").attributes["href"]
+    older = one(page.tree(), "#before a").attributes["href"]
     assert older is not None
-    reply = parsed(page.visitor.get(older)).css("#messages > .assistant")[0]
+    reply = parsed(page.visitor.get(older)).css(".messages > .assistant")[0]
     assert switcher(reply) == ("2 of 2", [str(page.sent.reply.id), ""])
 
 

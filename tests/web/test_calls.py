@@ -42,20 +42,20 @@ def test_calls_are_shown_in_order_with_all_there_is_to_know(visitor: Visitor) ->
     failed = {"name": "nonsense", "arguments": "{not json", "status": "failed", "error": "There is no tool."}
     ids = page.do(lambda: calls(page, done, failed, {"status": "processing", "started_at": now()}))
     found = page.seen(page.sent.reply.id).css(".call")
-    assert [call.attributes["id"] for call in found] == [f"call-{id_}" for id_ in ids]
-    assert [one(call, "[data-slot=name]").text() for call in found] == ["fetch_url", "nonsense", "clock"]
-    assert [shown(call, "[data-called]") for call in found] == [["done"], ["failed"], ["running"]]
-    assert one(found[0], "[data-slot=arguments]").text() == '{\n  "url": "<b>"\n}'
-    assert one(found[0], "[data-slot=result]").text() == long
-    assert one(found[1], "[data-slot=arguments]").text() == "{not json"
-    assert one(found[1], "[data-slot=error]").text() == "There is no tool."
-    assert [len(shown(call, "[data-row]")) for call in found] == [3, 1, 1]
+    assert [one(call, "details").attributes["id"] for call in found] == [f"call-{id_}" for id_ in ids]
+    assert [one(call, "summary strong").text() for call in found] == ["fetch_url", "nonsense", "clock"]
+    assert [shown(call, ".called") for call in found] == [["done"], ["failed"], ["running"]]
+    assert one(found[0], ".arguments").text() == '{\n  "url": "<b>"\n}'
+    assert one(found[0], ".result").text() == long
+    assert one(found[1], ".arguments").text() == "{not json"
+    assert one(found[1], "pre.error").text() == "There is no tool."
+    assert [len(call.css("h3, details > p")) for call in found] == [4, 2, 2]
 
 
 def test_a_long_result_is_cut_in_the_line_that_is_always_seen(visitor: Visitor) -> None:
     page = ThreadPage(visitor)
     page.do(lambda: calls(page, {"result": "  one\n\n two " + "👋" * 500}))
-    line = one(page.seen(page.sent.reply.id), "summary [data-slot=brief]").text()
+    line = one(page.seen(page.sent.reply.id), "summary .brief").text()
     assert len(line) == 120
     assert line.startswith("one two 👋")
     assert line.endswith("👋…")

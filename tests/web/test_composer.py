@@ -27,7 +27,7 @@ def test_a_message_waits_interrupts_replaces_or_steers(visitor: Visitor) -> None
     for busy in ("enqueue", "steer"):
         assert visitor.post(page.address, content=busy, busy=busy).status_code == 303
     assert page.path() == ["hello", "", "enqueue", ""]
-    assert one(page.tree(), ".unread .text").text() == "steer"
+    assert one(page.tree(), ".unread .text").text().strip() == "steer"
     assert visitor.post(page.address, content="interrupt", busy="interrupt").status_code == 303
     assert page.path()[-2:] == ["interrupt", ""]
     assert visitor.post(page.address, content="rollback", busy="rollback").status_code == 303
@@ -74,4 +74,4 @@ def test_the_same_form_with_another_choice_is_another_message(visitor: Visitor) 
     for busy in ("enqueue", "enqueue", "steer"):
         assert visitor.post(page.address, busy=busy, **form).status_code == 303
     assert page.path() == ["hello", "", "same", ""]
-    assert one(page.tree(), ".unread .text").text() == "same"
+    assert one(page.tree(), ".unread .text").text().strip() == "same"

@@ -40,7 +40,7 @@ def test_a_reply_is_written_again_and_the_old_one_is_a_click_away(ada: Person, w
     watch(watcher, ada.start("!wait 0.2\nsame words"))
     ada.sees_status("completed")
     first = ada.replies.last.get_attribute("id")
-    ada.page.get_by_label("Message").fill("not lost")
+    ada.page.get_by_label("Message", exact=True).fill("not lost")
     ada.page.get_by_role("button", name="Regenerate").click()
     for person in (ada, watcher):
         expect(person.page.get_by_text("2 of 2")).to_be_visible()
@@ -52,7 +52,7 @@ def test_a_reply_is_written_again_and_the_old_one_is_a_click_away(ada: Person, w
     for person in (ada, watcher):
         expect(person.page.get_by_text("1 of 2")).to_be_visible()
         expect(person.replies.last).to_have_attribute("id", first or "")
-    assert ada.page.get_by_label("Message").input_value() == "not lost"
+    assert ada.page.get_by_label("Message", exact=True).input_value() == "not lost"
 
 
 def test_a_message_is_changed_and_answered_anew(ada: Person, watcher: Person) -> None:

@@ -50,7 +50,7 @@ class ThreadPage:
 
     def path(self) -> list[str]:
         """The texts of its messages, without what was said into a reply that has not read it."""
-        return [node.text() for node in self.tree().css("#messages > :not(.unread) > .text")]
+        return [node.text().strip() for node in self.tree().css("#messages > :not(.unread) > .text")]
 
     def seen(self, message_id: object) -> LexborNode:
         """One message on the page."""

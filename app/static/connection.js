@@ -1,0 +1,108 @@
+// How the page hears what is new: by its stream or, where that does not come through, by asking again and again.
+import { showOnly } from "./show.js";
+
+const READY_MS = 8000;
+const RETRY_MS = 5000;
+const POLL_MS = 2000;
+const FAILURES = 2; // before asking again and again is worth its while
+
+const stream = document.getElementById("stream");
+const indicator = document.getElementById("connection");
+
+let failures = 0;
+let connection = null;
+let isOpen = false;
+let isHeard = false; // since it was opened
+let patience;
+let polling;
+let retry;
+
+const is = (...states) => states.includes(indicator.dataset.state);
+
+function show(state) {
+  if (is(state) || is("signed-out", "gone")) return;
+  indicator.dataset.state = state;
+  showOnly(indicator, state);
+}
+
+const poll = () =>
+  document.hidden || htmx.ajax("GET", stream.dataset.page, { source: indicator, target: "#messages", swap: "parts" });
+
+function beginPolling() {
+  polling ??= setInterval(poll, POLL_MS);
+}
+
+function endPolling() {
+  clearInterval(polling);
+  polling = undefined;
+}
+
+/** What follows from an answer that is no page and no stream. */
+function refuse(status) {
+  if (status === 401) show("signed-out");
+  else if (status === 404) show("gone");
+  else return show(polling ? "polling" : "reconnecting");
+  endPolling();
+}
+
+function fail(status) {
+  failures += 1;
+  clearTimeout(patience);
+  if (failures >= FAILURES) beginPolling();
+  refuse(status);
+}
+
+function connect() {
+  clearTimeout(retry);
+  if (!is("signed-out", "gone")) htmx.trigger(stream, "connect");
+}
+
+/** The first connection is made once; after that the stream reconnects by itself. */
+function connectLater() {
+  clearTimeout(retry);
+  retry = setTimeout(connect, RETRY_MS);
+}
+
+stream.addEventListener("htmx:sse:before:connection", (event) => {
+  connection = event.detail.connection;
+  if (isOpen && !isHeard) fail();
+  else if (isOpen) show("reconnecting");
+  isOpen = isHeard = false;
+  if (is("signed-out", "gone")) event.preventDefault();
+});
+stream.addEventListener("htmx:sse:after:connection", () => {
+  isOpen = true;
+  clearTimeout(patience);
+  patience = setTimeout(() => fail(), READY_MS); // something on the way holds it back
+});
+stream.addEventListener("ready", () => {
+  clearTimeout(patience);
+  isHeard = true;
+  failures = 0;
+  endPolling();
+  show("live");
+});
+stream.addEventListener("htmx:sse:error", ({ detail }) => fail(detail.status));
+stream.addEventListener("htmx:sse:close", connectLater);
+stream.addEventListener("htmx:response:error", ({ detail }) => (fail(detail.ctx.response.status), connectLater()));
+stream.addEventListener("htmx:error", () => (fail(), connectLater()));
+addEventListener("pagehide", () => connection?.abortController.abort());
+addEventListener("pageshow", ({ persisted }) => persisted && location.reload());
+addEventListener("offline", () => show("reconnecting"));
+
+indicator.addEventListener("htmx:after:swap", () => polling && show("polling"));
+indicator.addEventListener("htmx:response:error", ({ detail }) => refuse(detail.ctx.response.status));
+indicator.addEventListener("htmx:error", () => show("reconnecting"));
+
+// Without a cursor the stream begins with the whole page.
+document.addEventListener("holdfast:gap", () => {
+  if (!connection) return;
+  connection.lastEventId = "";
+  connection.reader?.cancel();
+});
+
+/** Opens the stream. */
+export function begin() {
+  stream.setAttribute("hx-sse:connect", stream.dataset.address);
+  htmx.process(stream);
+}
