@@ -28,6 +28,7 @@ from tests.system.posting import words
 
 CREATED, COMPLETED = "message.created", "message.completed"
 SETTINGS = {"DEFAULT_MODEL": "scripted/echo"}
+ONE_DATABASE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
 @pytest.fixture(scope="module")
@@ -120,6 +121,7 @@ def test_cut_again_and_again_it_resumes_and_loses_nothing(stack: Stack, user: ht
     assert client.reader.replies[reply_id].resets == 0
 
 
+@ONE_DATABASE
 def test_it_survives_a_restart_of_the_server_and_a_kill_of_the_worker(make_stack: MakeStack, tmp_path: Path) -> None:
     with make_stack(LEASE_SECONDS="3", **SETTINGS) as stack, stack.user() as user:
         access = Access(stack.url, key_of(user)["Authorization"].removeprefix("Bearer "), "", stack.redis_url)
@@ -150,6 +152,7 @@ def test_a_post_whose_fate_is_unknown_is_sent_again_and_made_once(stack: Stack, 
     assert [thread["title"] for thread in threads].count("only once") == 1
 
 
+@ONE_DATABASE
 def test_a_dead_client_is_noticed_by_its_silence(make_stack: MakeStack) -> None:
     with make_stack(workers=0, HEARTBEAT_COMMENT_SECONDS="0.3", **SETTINGS) as stack, stack.user() as user:
         with talking(socket_url(stack.port), key_of(user)) as talk:
@@ -286,6 +289,7 @@ def test_a_key_that_is_revoked_closes_five_hundred_within_seconds(stack: Stack) 
         assert time.monotonic() - revoked_at[0] < 5
 
 
+@ONE_DATABASE
 def test_without_redis_it_follows_from_the_database(make_stack: MakeStack) -> None:
     with make_stack(**SETTINGS) as stack, stack.user() as user, talking(socket_url(stack.port), key_of(user)) as talk:
         asked_and_reply(talk, "!delay 0.02\n!words 200")

@@ -12,6 +12,8 @@ from tests.api.conftest import PASSWORD, Person
 from tests.sockets.conftest import MakeApp, Serve, Site, sign_up
 from tests.sockets.talk import talking
 
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
 HANDSHAKE = {
     "Upgrade": "websocket",
     "Connection": "Upgrade",
