@@ -72,6 +72,8 @@ def take(browser: Browser, stack: Stack, theme: str, name: str, size: dict[str, 
     ada.context.add_cookies([{"name": "theme", "value": theme, "url": stack.url}])
 
     def shoot(state: str) -> None:
+        ada.page.wait_for_load_state("networkidle" if state in {"sign-in", "home", "settings"} else "load")
+        ada.page.locator("body:not(:has([data-state=connecting]))").wait_for()
         ada.page.screenshot(path=OUT / f"{theme}-{name}-{state}.png")
 
     ada.page.goto("/signin")
