@@ -18,6 +18,7 @@ from app.check import (
     redis_keys,
     resources,
     row_checks,
+    scores,
     secrets,
     testimony,
     thread_logs,
@@ -85,6 +86,7 @@ class _Check:
             testimony.check(ledger, self._witnesses)
             posts.check(ledger, self._witnesses)
         row_checks.check(ledger, self._moment(), self._progress)
+        scores.check(ledger, self._progress)
         tool_rules.check(ledger, self._moment(), self._progress)
         self._read_tools()
         self._read_provider()
