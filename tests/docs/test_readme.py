@@ -93,15 +93,16 @@ def test_openais_sdk_goes_on_with_the_same_reply_after_ctrl_c(pasted: Pasted, tm
     env = stack.env | {"KEY": pasted.registered.strip()}
     with subprocess.Popen(program, cwd=tmp_path, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as first:
         assert first.stdout is not None
+        assert first.stderr is not None
         said = first.stdout.read(12)
         first.send_signal(signal.SIGINT)
-        rest, complaint = first.communicate()
+        rest, complaint = first.stdout.read(), first.stderr.read()
     assert b"KeyboardInterrupt" in complaint, complaint.decode()
     again = subprocess.run(program, cwd=tmp_path, env=env, stdout=subprocess.PIPE, check=True)
-    before = (said + rest).decode()
+    before, after = (said + rest).decode(), again.stdout.decode()
     assert len(before) < len(WORDS)
     # The last words may have been printed and not noted: those come twice.
-    assert any(before[: len(before) - twice] + again.stdout.decode() == WORDS for twice in range(10))
+    assert any(before[: len(before) - twice] + after == WORDS for twice in range(10)), (before, after)
 
 
 def command(name: str) -> str:
