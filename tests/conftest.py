@@ -26,8 +26,25 @@ from tests.system.scene import MakeScene, Scene, running_scene
 MakeSettings = Callable[..., Settings]
 MakeStack = Callable[..., AbstractContextManager[Stack]]
 
+DATABASES = ("sqlite", "postgresql")
+# Fixtures that start processes.
+STACKS = frozenset({"stack", "make_stack", "make_scene"})
 
 _HOME = tempfile.mkdtemp(prefix="holdfast-tests-")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What runs whole stacks, `make test` runs on one of the databases, by turns; `make chaos` runs it on both."""
+    ids, turns = {item.nodeid for item in items}, dict[str, str]()
+    for item in items:
+        name = item.nodeid.replace("postgresql", "sqlite")
+        on_both = "sqlite" in name and {name, name.replace("sqlite", "postgresql")} <= ids
+        has_stack = isinstance(item, pytest.Function) and not STACKS.isdisjoint(item.fixturenames)
+        if not on_both or not has_stack or item.get_closest_marker("chaos"):
+            continue
+        if turns.setdefault(name, DATABASES[len(turns) % 2]) not in item.nodeid:
+            item.add_marker("chaos")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -42,7 +42,7 @@ def main() -> int:
 
 def _start(database: str, kept: Path) -> subprocess.Popen[str]:
     options = ["-v", "--color=no", "--timeout=600", f"--keep-faults={kept}", f"--basetemp={kept.with_suffix('')}"]
-    command = [sys.executable, "-m", "pytest", "-m", "fault", "-k", database, *options, "tests/system"]
+    command = [sys.executable, "-m", "pytest", "-m", "fault or chaos", "-k", database, *options, "tests"]
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 

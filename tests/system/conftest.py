@@ -9,29 +9,16 @@ from uuid import uuid4
 import httpx2 as httpx
 import pytest
 
-from tests.conftest import postgres_copy, sqlite_copy
+from tests.conftest import DATABASES, postgres_copy, sqlite_copy
 from tests.support.stack import Stack, running_stack
 from tests.system.reliability import Run
 
 Measure = Callable[[str, float, str, str], None]
 
-_DATABASES = ("sqlite", "postgresql")
-
 _run = Run()
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A fault that `make test` keeps runs there on one of the databases, by turns; `make chaos` runs it on both."""
-    kept = [item for item in items if item.get_closest_marker("fault") and not item.get_closest_marker("chaos")]
-    turns: dict[str, str] = {}
-    for item in kept:
-        name = item.nodeid.replace("postgresql", "sqlite")
-        if turns.setdefault(name, _DATABASES[len(turns) % 2]) not in item.nodeid:
-            item.add_marker("chaos")
-
-
-@pytest.fixture(scope="module", params=_DATABASES)
+@pytest.fixture(scope="module", params=DATABASES)
 def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Valkey, web and one worker, once on SQLite and once on PostgreSQL."""
     folder = tmp_path_factory.mktemp("stack")
