@@ -18,12 +18,19 @@ export function replace(old, part) {
   return part;
 }
 
-const isOther = (old, part) =>
-  part.dataset.part === "text" ? saysMore(old, part) : old.dataset.version !== part.dataset.version && !isTyped(old);
+/** What is typed stays, until it is sent. */
+const isKept = (old) => isTyped(old) && !old.querySelector("form.htmx-request");
 
-/** Whether `fresh` was made before what is shown: an end is final, and attempts only grow. */
-const isOld = (shown, fresh) =>
-  (hasEnded(shown) && !hasEnded(fresh)) || Number(fresh.dataset.attempt) < Number(shown.dataset.attempt);
+const isOther = (old, part) =>
+  part.dataset.part === "text" ? saysMore(old, part) : old.dataset.version !== part.dataset.version && !isKept(old);
+
+/** How far a message has come: attempts only grow, each runs, stops and waits for the next, and an end is final. */
+const WITHIN = { processing: 0, waiting: 1, requires_action: 1, pending: 2 };
+const progress = (message) =>
+  hasEnded(message) ? Infinity : Number(message.dataset.attempt) + WITHIN[message.dataset.status] / 4;
+
+/** Whether `fresh` was made before what is shown: an answer may come later than the frames after it. */
+const isOld = (shown, fresh) => progress(fresh) < progress(shown);
 
 /** Gives a message those parts of `fresh` that are another version, or `all`; returns what is new. */
 export function update(shown, fresh, all = false) {

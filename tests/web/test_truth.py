@@ -76,6 +76,27 @@ def test_what_is_sent_stands_there_at_once_and_only_once(ada: Person) -> None:
     assert words(ada).input_value() == "and third"
 
 
+def test_an_answer_that_comes_late_takes_nothing_back(meet: MeetPerson) -> None:
+    """The page shows the second question already when it hears how things stood after the first."""
+    ada = meet("ada")
+    ada.allow(ada.sign_up(), "ask_user")
+    ada.start('!tool ask_user {"question": "First?"}\n!step\n!wait 1\n!tool ask_user {"question": "Second?"}')
+    ada.page.get_by_label("Your answer").fill("yes")
+    routes = held(ada.page, "**/input")
+    ada.page.get_by_role("button", name="Answer").click()
+    until(lambda: routes, what="the answer")
+    routes[0].fetch(max_redirects=0)
+    ada.sees_status("processing")
+    stood = ada.page.request.get(ada.page.url, headers={"HX-Request": "true"})
+    assert 'data-status="processing"' in stood.text()
+    expect(ada.page.get_by_text("Second?", exact=True)).to_be_visible()
+    with ada.page.expect_event("requestfinished", lambda request: request.url.endswith("/input")):
+        routes[0].fulfill(response=stood)
+    ada.page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    expect(ada.page.get_by_text("Second?", exact=True)).to_be_visible()
+    ada.sees_status("requires_action")
+
+
 def test_a_message_that_did_not_get_through_is_not_lost(ada: Person) -> None:
     ada.start("first")
     ada.sees_status("completed")
