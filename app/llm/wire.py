@@ -8,19 +8,19 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.request import getproxies
 
 import httpx2
 
 from app.llm.call import Call
 from app.llm.errors import ProviderError
+from app.llm.transport import CONNECT_SECONDS, READ_SECONDS, Transport
 
 if TYPE_CHECKING:
     import ssl
 
-CONNECT_SECONDS = 5.0
-# Only a net below the Watch, which ends silent calls by their content and much earlier.
-READ_SECONDS = 900.0
 END = "[DONE]"
+_TIMEOUT = httpx2.Timeout(READ_SECONDS, connect=CONNECT_SECONDS)
 
 
 class Event(NamedTuple):
@@ -32,11 +32,18 @@ class Event(NamedTuple):
 
 @contextmanager
 def client_for(call: Call) -> Iterator[httpx2.Client]:
-    """A client for this one call, never pooled: cutting its socket can then end nobody else's stream."""
-    with ExitStack() as stack:
-        client = stack.enter_context(_client())
-        client.event_hooks = {"request": [_Attach(call, stack).to_request]}
-        yield client
+    """A client for this one call, whose connections the call can cut.
+
+    Behind a proxy, which the usual variables name, it is httpx2's own transport that finds the way.
+    """
+    if _is_proxied():
+        with ExitStack() as stack:
+            client = stack.enter_context(httpx2.Client(verify=_tls(), timeout=_TIMEOUT))
+            client.event_hooks = {"request": [_Attach(call, stack).to_request]}
+            yield client
+    else:
+        with httpx2.Client(transport=Transport(call, _tls), timeout=_TIMEOUT) as client:
+            yield client
 
 
 def events(response: httpx2.Response) -> Iterator[Event]:
@@ -76,8 +83,9 @@ class _Attach:
                 raise
 
 
-def _client() -> httpx2.Client:
-    return httpx2.Client(verify=_tls(), timeout=httpx2.Timeout(READ_SECONDS, connect=CONNECT_SECONDS))
+def _is_proxied() -> bool:
+    proxies = getproxies()
+    return any(proxies.get(scheme) for scheme in ("http", "https", "all"))
 
 
 @cache
