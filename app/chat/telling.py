@@ -12,7 +12,7 @@ from app.chat.objects import MessageObject
 from app.chat.pairing import PROCESS_MESSAGE
 from app.clock import iso
 from app.database import reading
-from app.jobs import lifecycle, queue
+from app.jobs import queue, statements
 from app.models import Job, Message, Status, Thread
 from app.stream import events
 from app.stream.events import Event
@@ -43,7 +43,7 @@ def freed(job_ids: Sequence[UUID]) -> None:
     """Wake workers for those of these jobs that can begin now."""
     if not job_ids:
         return
-    ready = select(Job.id).where(Job.id.in_(job_ids), Job.status == Status.PENDING, lifecycle.unblocked())
+    ready = select(Job.id).where(Job.id.in_(job_ids), Job.status == Status.PENDING, statements.UNBLOCKED)
     with reading() as session:
         ids = session.scalars(ready).all()
     for job_id in ids:

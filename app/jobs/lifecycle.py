@@ -1,28 +1,28 @@
 """The transitions of a job: each is one UPDATE that names the state it leaves; no row changed means: not yours.
 
 Every function works inside the caller's transaction and takes the job's row lock first, before any other row. What
-each leaves, needs and sets stands in `app/jobs/transitions.py`.
+each leaves, needs and sets stands in `app/jobs/transitions.py`. What every reply does is a statement built once: that
+costs more than to send it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, case, exists, func, insert, or_, select, update
+from sqlalchemy import select
 from sqlalchemy.engine import CursorResult
-from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
-from sqlalchemy.sql.dml import ReturningUpdate, Update
+from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy.sql.dml import Update
 
 from app.clock import now
+from app.jobs import statements
 from app.jobs import transitions as moves
 from app.jobs.claim import Claim
-from app.jobs.transitions import Guard, Transition
-from app.models import TERMINAL, Attempt, Job, Status, WorkerLease
+from app.jobs.transitions import Transition
+from app.models import Job, Status
 
 CRASHED = "crashed"
 HANDED_OVER = "handed_over"
@@ -42,36 +42,10 @@ class _Named:
     def by(cls, claim: Claim) -> _Named:
         return cls(claim.job_id, claim.attempt, claim.lease_id)
 
-
-@cache
-def unblocked() -> ColumnElement[bool]:
-    """True for a job with nothing unfinished before it in its branch.
-
-    Whatever began had waited for all before it; one cancelled before it began hides none.
-    """
-    nearest, farther = aliased(Job), aliased(Job)  # made once: that takes longer than the whole claim
-    before = (
-        select(nearest.status, nearest.started_at, nearest.after_id)
-        .where(nearest.id == Job.after_id)
-        .correlate(Job)
-        .cte("before", recursive=True, nesting=True)
-    )
-    before = before.union_all(
-        select(farther.status, farther.started_at, farther.after_id).where(
-            farther.id == before.c.after_id, before.c.started_at.is_(None)
-        )
-    )
-    return ~exists().where(before.c.status.not_in(TERMINAL))
-
-
-def lapsed() -> ColumnElement[bool]:
-    """True for a job whose lease has lapsed, or that has none."""
-    return ~exists().where(WorkerLease.id == Job.lease_id, WorkerLease.expires_at > now())
-
-
-def orphaned() -> ColumnElement[bool]:
-    """True for a job that is being worked on under a lease that has lapsed."""
-    return and_(Job.status == Status.PROCESSING, lapsed())
+    def parameters(self, transition: Transition) -> dict[str, Any]:
+        """Those that the guards of this transition ask for."""
+        names = {statements.NAMES[guard] for guard in transition.guards & statements.NAMES.keys()}
+        return {"job": self.job_id} | {f"of_{name}": getattr(self, name) for name in names}
 
 
 def claim(session: Session, job_id: UUID, lease_id: UUID, reply_seconds: float, crashes_below: int) -> Claim | None:
@@ -79,32 +53,11 @@ def claim(session: Session, job_id: UUID, lease_id: UUID, reply_seconds: float, 
 
     The deadline starts with the first claim; a lease that has lapsed claims nothing.
     """
-    claiming = _update(
-        moves.CLAIM,
-        _Named(job_id, lease_id=lease_id, crashes_below=crashes_below),
-        status=Status.PROCESSING,
-        attempt=Job.attempt + 1,
-        lease_id=lease_id,
-        wake_at=None,
-        checkpoint=Job.settled,
-        lost=case((_unsettled() > 0, func.substr(Job.checkpoint, func.length(Job.settled) + 1)), else_=Job.lost),
-        started_at=func.coalesce(Job.started_at, now()),
-        deadline_at=func.coalesce(Job.deadline_at, now(reply_seconds + Job.more_seconds)),
-    )
-    row = session.execute(
-        claiming.returning(
-            Job.thread_id,
-            Job.attempt,
-            Job.request_id,
-            Job.waits,
-            Job.steers,
-            Job.deadline_at,
-            now().label("now"),
-        )
-    ).one_or_none()
+    named = _Named(job_id, lease_id=lease_id, crashes_below=crashes_below)
+    row = session.execute(statements.CLAIM, named.parameters(moves.CLAIM) | {"seconds": reply_seconds}).one_or_none()
     if row is None:
         return None
-    session.execute(insert(Attempt).values(job_id=job_id, number=row.attempt, lease_id=lease_id))
+    session.execute(statements.OPEN_ATTEMPT, {"job_id": job_id, "number": row.attempt, "lease_id": lease_id})
     left = (row.deadline_at - row.now).total_seconds()
     return Claim(job_id, row.thread_id, row.attempt, lease_id, row.request_id, row.waits, row.steers, row.now, left)
 
@@ -112,18 +65,17 @@ def claim(session: Session, job_id: UUID, lease_id: UUID, reply_seconds: float, 
 def checkpoint(session: Session, claim: Claim, text: str, score: str = "") -> bool:
     """Keep the attempt's text so far, and its score; what was taken before a step was committed takes nothing of that
     back."""
-    kept = case((func.length(Job.settled) > len(text), Job.settled), else_=text)
-    return _move(session, moves.CHECKPOINT, _Named.by(claim), checkpoint=kept, **_scored(score))
+    return _moved(session, moves.CHECKPOINT, statements.CHECKPOINT, _Named.by(claim), text=text, told=score)
 
 
 def settle(session: Session, claim: Claim, text: str, score: str = "") -> bool:
     """Note that `text`, which is all so far, belongs to steps that are committed with this; `score` tells of both."""
-    return _move(session, moves.SETTLE, _Named.by(claim), settled=text, checkpoint=text, **_scored(score))
+    return _moved(session, moves.SETTLE, statements.SETTLE, _Named.by(claim), text=text, told=score)
 
 
 def finish(session: Session, claim: Claim, status: Status, score: str = "") -> bool:
     """processing → completed, failed or cancelled, by the worker that holds it."""
-    return _move(session, moves.FINISH, _Named.by(claim), outcome=status, **_ended(status, score))
+    return _moved(session, moves.FINISH, statements.FINISH, _Named.by(claim), outcome=status, end=status, told=score)
 
 
 def wait(
@@ -135,18 +87,18 @@ def wait(
 
     The deadline moves to `seconds_left` after that moment: waiting does not count.
     """
-    waiting: ReturningUpdate[Any] = _update(
+    named = _Named.by(claim)
+    waiting = statements.moving(
         moves.WAIT,
-        _Named.by(claim),
         status=Status.WAITING,
         lease_id=None,
         waits=Job.waits + int(counts),
         wake_at=now(seconds),
         deadline_at=now(seconds + seconds_left),
     ).returning(Job.wake_at)
-    wake_at: datetime | None = session.scalars(waiting).one_or_none()
+    wake_at: datetime | None = session.scalars(waiting, named.parameters(moves.WAIT)).one_or_none()
     if wake_at is not None:
-        _close(session, claim.job_id, claim.attempt, Status.WAITING)
+        _close(session, named, Status.WAITING)
     return wake_at
 
 
@@ -155,18 +107,18 @@ def ask(session: Session, claim: Claim, action_id: UUID, seconds: float, seconds
 
     The deadline moves to `seconds_left` after that moment, and back with the answer.
     """
-    asking: ReturningUpdate[Any] = _update(
+    named = _Named.by(claim)
+    asking = statements.moving(
         moves.ASK,
-        _Named.by(claim),
         status=Status.REQUIRES_ACTION,
         lease_id=None,
         action_id=action_id,
         action_expires_at=now(seconds),
         deadline_at=now(seconds + seconds_left),
     ).returning(Job.action_expires_at)
-    expires_at: datetime | None = session.scalars(asking).one_or_none()
+    expires_at: datetime | None = session.scalars(asking, named.parameters(moves.ASK)).one_or_none()
     if expires_at is not None:
-        _close(session, claim.job_id, claim.attempt, Status.REQUIRES_ACTION)
+        _close(session, named, Status.REQUIRES_ACTION)
     return expires_at
 
 
@@ -219,8 +171,8 @@ def recover(session: Session, job_id: UUID, attempt: int) -> bool:
 
 def end_orphan(session: Session, job_id: UUID, attempt: int, status: Status, score: str = "") -> bool:
     """processing → failed or cancelled, for a job whose worker's lease has lapsed and that shall not be tried again."""
-    values = _ended(status, score) | {"crashes": Job.crashes + 1}
-    return _move(session, moves.END_ORPHAN, _Named(job_id, attempt), outcome=CRASHED, **values)
+    named = _Named(job_id, attempt)
+    return _moved(session, moves.END_ORPHAN, statements.END_ORPHAN, named, outcome=CRASHED, end=status, told=score)
 
 
 def wake(session: Session, job_id: UUID) -> bool:
@@ -256,7 +208,8 @@ def steer(session: Session, job_id: UUID) -> bool:
 
 def end_unowned(session: Session, job_id: UUID, attempt: int, status: Status, score: str = "") -> bool:
     """pending, waiting or requires_action → `status`, by whoever ends a job that nobody works on."""
-    return _move(session, moves.END_UNOWNED, _Named(job_id, attempt), **_ended(status, score))
+    named = _Named(job_id, attempt)
+    return _moved(session, moves.END_UNOWNED, statements.END_UNOWNED, named, end=status, told=score)
 
 
 def request_cancel(session: Session, job_id: UUID) -> bool:
@@ -266,61 +219,31 @@ def request_cancel(session: Session, job_id: UUID) -> bool:
 
 def mark_announced(session: Session, job_id: UUID) -> bool:
     """Note that the job's last event was sent."""
-    return _move(session, moves.MARK_ANNOUNCED, _Named(job_id), announced_at=now())
-
-
-_GUARDS: dict[Guard, Callable[[_Named], ColumnElement[bool]]] = {
-    Guard.ATTEMPT: lambda named: Job.attempt == named.attempt,
-    Guard.LEASE: lambda named: Job.lease_id == named.lease_id,
-    Guard.LAPSED: lambda _: lapsed(),
-    Guard.LIVE: lambda named: exists().where(WorkerLease.id == named.lease_id, WorkerLease.expires_at > now()),
-    Guard.DUE: lambda _: or_(Job.status != Status.WAITING, Job.wake_at <= now()),
-    Guard.UNBLOCKED: lambda _: unblocked(),
-    Guard.UNCANCELLED: lambda _: Job.cancel_requested_at.is_(None),
-    Guard.FEW_CRASHES: lambda named: Job.crashes < named.crashes_below,
-    Guard.ACTION: lambda named: Job.action_id == named.action_id,
-    Guard.IN_TIME: lambda _: Job.action_expires_at > now(),
-}
-
-
-def _update(transition: Transition, named: _Named, **values: Any) -> Update:
-    """The one UPDATE of a transition."""
-    assert values.keys() == transition.sets, transition.name
-    assert values.get("status") in (transition.enters or {None}), transition.name
-    guards = [_GUARDS[guard](named) for guard in sorted(transition.guards)]
-    leaves = Job.status.in_(sorted(transition.leaves))
-    return (
-        update(Job)
-        .where(Job.id == named.job_id, leaves, *guards)
-        .values(**values)
-        .execution_options(synchronize_session=False)
-    )
+    return _moved(session, moves.MARK_ANNOUNCED, statements.MARK_ANNOUNCED, _Named(job_id))
 
 
 def _move(session: Session, transition: Transition, named: _Named, outcome: str = "", **values: Any) -> bool:
+    """Make a transition that few replies make."""
+    assert values.get("status") in (transition.enters or {None}), transition.name
+    return _moved(session, transition, statements.moving(transition, **values), named, outcome)
+
+
+def _moved(
+    session: Session, transition: Transition, statement: Update, named: _Named, outcome: str = "", **values: Any
+) -> bool:
     """Make the transition; where it ends the running attempt, `outcome` says how."""
-    result = session.execute(_update(transition, named, **values))
+    assert values.get("end") is None or values["end"] in transition.enters, transition.name
+    result = session.execute(statement, named.parameters(transition) | values)
     assert isinstance(result, CursorResult)
     moved = result.rowcount == 1
     if moved and transition.closes:
-        _close(session, named.job_id, named.attempt, outcome)
+        _close(session, named, outcome)
     return moved
 
 
-def _ended(status: Status, score: str) -> dict[str, Any]:
-    nothing: dict[str, Any] = dict.fromkeys(("lease_id", "wake_at", "action_id", "action_expires_at"))
-    return {"status": status, **nothing, "checkpoint": "", **_scored(score), "lost": "", "finished_at": now()}
-
-
-def _scored(score: str) -> dict[str, Any]:
-    """A score only grows: one that was taken before another was committed, or none at all, replaces nothing."""
-    is_older = func.length(Job.score) > len(score)
-    return {"score": case((is_older, Job.score), else_=score), "lost": case((is_older, Job.lost), else_="")}
-
-
-def _unsettled() -> ColumnElement[int]:
-    """How many code points the checkpoint has beyond what is settled."""
-    return func.length(Job.checkpoint) - func.length(Job.settled)
+def _close(session: Session, named: _Named, outcome: str) -> None:
+    closed = {"job": named.job_id, "of_attempt": named.attempt, "how": outcome}
+    session.execute(statements.CLOSE_ATTEMPT, closed)
 
 
 def _seconds_left(session: Session, job_id: UUID, since: InstrumentedAttribute[datetime | None]) -> float | None:
@@ -330,11 +253,3 @@ def _seconds_left(session: Session, job_id: UUID, since: InstrumentedAttribute[d
         return None
     left: float = (pause.deadline_at - pause.since).total_seconds()
     return max(0.0, left)
-
-
-def _close(session: Session, job_id: UUID, attempt: int, outcome: str) -> None:
-    session.execute(
-        update(Attempt)
-        .where(Attempt.job_id == job_id, Attempt.number == attempt)
-        .values(ended_at=now(), outcome=outcome)
-    )

@@ -15,7 +15,7 @@ from sqlalchemy import case, select, update
 from app.clock import now
 from app.database import reading, transaction
 from app.extensions import celery, settings
-from app.jobs.lifecycle import unblocked
+from app.jobs.statements import UNBLOCKED
 from app.models import Job, Status
 
 REPLIES = "replies"
@@ -56,7 +56,7 @@ def publish_ready(limit: int = 500) -> int:
     """
     ready = (
         select(Job.id)
-        .where(Job.status == Status.PENDING, Job.next_publish_at <= now(), unblocked())
+        .where(Job.status == Status.PENDING, Job.next_publish_at <= now(), UNBLOCKED)
         .order_by(Job.next_publish_at)
         .limit(limit)
     )
@@ -79,6 +79,6 @@ def publish_successors(job_id: UUID) -> int:
     """Send the wake-ups of the jobs that waited for this one; the reaper would, a second later."""
     with reading() as session:
         waiting = session.execute(
-            select(Job.id, Job.task, Job.queue).where(Job.after_id == job_id, Job.status == Status.PENDING, unblocked())
+            select(Job.id, Job.task, Job.queue).where(Job.after_id == job_id, Job.status == Status.PENDING, UNBLOCKED)
         ).all()
     return sum(publish(row.id, row.task, row.queue) for row in waiting)

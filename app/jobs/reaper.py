@@ -17,7 +17,7 @@ from app import failpoints
 from app.clock import now
 from app.config import Settings
 from app.database import reading, transaction
-from app.jobs import lease, lifecycle, queue
+from app.jobs import lease, lifecycle, queue, statements
 from app.jobs.transitions import UNOWNED
 from app.models import Job, Status
 
@@ -63,7 +63,7 @@ class Reaper:
         lease.lapse_the_dead()
         for abandoned in self._abandoned():
             self._each(abandoned.job_id, partial(self._end, abandoned))
-        recoverable = and_(lifecycle.orphaned(), Job.crashes + 1 < self._settings.max_crashes)
+        recoverable = and_(statements.ORPHANED, Job.crashes + 1 < self._settings.max_crashes)
         for job_id, attempt in self._pairs(recoverable):
             self._each(job_id, partial(_recover, job_id, attempt))
         for job_id, _ in self._pairs(and_(Job.status == Status.WAITING, Job.wake_at <= now())):
@@ -86,7 +86,7 @@ class Reaper:
 
     def _abandoned(self) -> list[Abandoned]:
         unowned = Job.status.in_(UNOWNED)
-        orphaned = lifecycle.orphaned()
+        orphaned = statements.ORPHANED
         cases = (
             ("cancelled", and_(Job.cancel_requested_at.is_not(None), Job.finished_at.is_(None))),
             ("deadline", and_(Job.deadline_at <= now(), Job.status.in_((Status.PENDING, Status.PROCESSING)))),

@@ -18,11 +18,8 @@ export function replace(old, part) {
   return part;
 }
 
-/** What is typed stays, until it is sent. */
-const isKept = (old) => isTyped(old) && !old.querySelector("form.htmx-request");
-
 const isOther = (old, part) =>
-  part.dataset.part === "text" ? saysMore(old, part) : old.dataset.version !== part.dataset.version && !isKept(old);
+  part.dataset.part === "text" ? saysMore(old, part) : old.dataset.version !== part.dataset.version && !isTyped(old);
 
 /** How far a message has come: attempts only grow, each runs, stops and waits for the next, and an end is final. */
 const WITHIN = { processing: 0, waiting: 1, requires_action: 1, pending: 2 };
@@ -32,15 +29,27 @@ const progress = (message) =>
 /** Whether `fresh` was made before what is shown: an answer may come later than the frames after it. */
 const isOld = (shown, fresh) => progress(fresh) < progress(shown);
 
+/** The page must be made anew from the server's; whoever holds the stream listens. */
+export const heal = () => document.dispatchEvent(new Event("holdfast:gap"));
+
+/** What was sent is typed no more; what frames had for its place comes again. */
+function release(message) {
+  for (const form of message.querySelectorAll("form")) form.reset();
+  heal();
+}
+
 /** Gives a message those parts of `fresh` that are another version, or `all`; returns what is new. */
 export function update(shown, fresh, all = false) {
-  if (isOld(shown, fresh)) return [];
+  const old = isOld(shown, fresh);
   const added = [];
-  for (const part of fresh.querySelectorAll(":scope > [data-part]")) {
-    const old = shown.querySelector(`:scope > [data-part="${part.dataset.part}"]`);
-    if (all ? part.dataset.part !== "text" || saysMore(old, part) : isOther(old, part)) added.push(replace(old, part));
+  for (const part of fresh.querySelectorAll(`:scope > [data-part${old ? "=refusal" : ""}]`)) {
+    const place = shown.querySelector(`:scope > [data-part="${part.dataset.part}"]`);
+    if (all ? part.dataset.part !== "text" || saysMore(place, part) : !old && isOther(place, part)) {
+      added.push(replace(place, part));
+    }
   }
-  Object.assign(shown.dataset, { status: fresh.dataset.status, attempt: fresh.dataset.attempt });
+  if (!old) Object.assign(shown.dataset, { status: fresh.dataset.status, attempt: fresh.dataset.attempt });
+  else if (all) release(shown);
   return added;
 }
 

@@ -1,5 +1,5 @@
 // The swap style "parts": an answer or a frame of the stream holds parts of the page, each of which knows its place.
-import { replace, take, update } from "./list.js";
+import { heal, replace, take, update } from "./list.js";
 import { grow } from "./text.js";
 import { translate } from "./times.js";
 import { isTyped } from "./typed.js";
@@ -7,9 +7,6 @@ import { isTyped } from "./typed.js";
 const list = document.getElementById("messages");
 
 let source = null; // whose answer is being taken over
-
-/** The page must be made anew from the server's; whoever holds the stream listens. */
-const heal = () => document.dispatchEvent(new Event("holdfast:gap"));
 
 /** Older messages, before those that are here, and where those before them are. */
 function prepend(fresh) {
