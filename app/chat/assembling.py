@@ -8,18 +8,29 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, or_, select
+from sqlalchemy import Row, bindparam, or_, select
 from sqlalchemy.orm import Session
 
 from app.chat.objects import MessageObject, ReplyError, ThreadObject, ToolInvocation
 from app.models import ACTIVE, Job, Message, Status, Thread, ToolCall
 
+# Built once: to build a statement costs more than to send it.
+_MESSAGES = (
+    select(Message, Job)
+    .outerjoin(Job, Job.id == Message.job_id)
+    .where(Message.id.in_(bindparam("ids", expanding=True)))
+)
+_INVOCATIONS = select(ToolCall).where(ToolCall.message_id.in_(bindparam("ids", expanding=True))).order_by(ToolCall.id)
+_STATES = (
+    select(Job.thread_id, Job.status)
+    .where(Job.thread_id.in_(bindparam("ids", expanding=True)), Job.status.in_(ACTIVE))
+    .order_by(Job.id)
+)
+
 
 def messages(session: Session, ids: Iterable[UUID]) -> dict[UUID, MessageObject]:
     """The messages of `ids` that exist."""
-    rows = session.execute(
-        select(Message, Job).outerjoin(Job, Job.id == Message.job_id).where(Message.id.in_(list(ids)))
-    ).all()
+    rows = session.execute(_MESSAGES, {"ids": list(ids)}).all()
     jobs: list[Job | None] = [job for _, job in rows]  # an outer join: SQLAlchemy's types do not say so
     begun = {job.id for job in jobs if job is not None and job.attempt > 0}
     tools = _invocations(session, [message.id for message, _ in rows if message.job_id in begun])
@@ -62,7 +73,7 @@ def thread_ending_in(row: Thread | Row[Any], last: MessageObject) -> ThreadObjec
 def _invocations(session: Session, ids: list[UUID]) -> defaultdict[UUID, list[ToolInvocation]]:
     found: defaultdict[UUID, list[ToolInvocation]] = defaultdict(list)
     if ids:
-        for call in session.scalars(select(ToolCall).where(ToolCall.message_id.in_(ids)).order_by(ToolCall.id)):
+        for call in session.scalars(_INVOCATIONS, {"ids": ids}):
             found[call.message_id].append(invocation(call))
     return found
 
@@ -172,10 +183,7 @@ def _states(session: Session, ids: list[UUID]) -> dict[UUID, Status]:
     """The status of the newest active job of each thread that has one."""
     if not ids:
         return {}
-    rows = session.execute(
-        select(Job.thread_id, Job.status).where(Job.thread_id.in_(ids), Job.status.in_(ACTIVE)).order_by(Job.id)
-    )
-    return dict(rows.all())
+    return dict(session.execute(_STATES, {"ids": ids}).all())
 
 
 def _thread(row: Thread | Row[Any], last: MessageObject | None, states: dict[UUID, Status]) -> ThreadObject:

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from app.chat import goals, history, steps
@@ -21,6 +21,15 @@ from app.llm.catalog import Model
 from app.llm.tokens import estimate
 from app.llm.types import JsonFormat, ModelRequest, Named, Provider, ToolSpec, Turn
 from app.models import Job, Message, Thread, User
+
+# Built once: to build a statement costs more than to send it.
+_WORK = (
+    select(Message, Thread, User, Job)
+    .join(Thread, Thread.id == Message.thread_id)
+    .join(User, User.id == Message.user_id)
+    .join(Job, Job.id == Message.job_id)
+    .where(Message.job_id == bindparam("job"))
+)
 
 _GO_ON = "Go on exactly where you stopped, without repeating anything and without a word about it."
 
@@ -54,13 +63,7 @@ class Work:
 
 def gather(session: Session, settings: Settings, job_id: UUID, at: datetime) -> Work:
     """The work of `job_id`, as of `at`. Raises ModelUnavailable when its model has gone since it was accepted."""
-    reply, thread, user, job = session.execute(
-        select(Message, Thread, User, Job)
-        .join(Thread, Thread.id == Message.thread_id)
-        .join(User, User.id == Message.user_id)
-        .join(Job, Job.id == Message.job_id)
-        .where(Message.job_id == job_id)
-    ).one()
+    reply, thread, user, job = session.execute(_WORK, {"job": job_id}).one()
     model_id = str(reply.model_id)
     provider, model = providers.resolve(settings, model_id)
     chosen = _chosen(reply, thread, user)

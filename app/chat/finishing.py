@@ -41,20 +41,25 @@ _UNCOUNTED = dict.fromkeys(("prompt_tokens", "completion_tokens", "cached_tokens
 _NEVER_BEGUN = "The reply ended before this call was begun."
 _BROKEN_OFF = "The reply ended before this call did; its outcome is unknown."
 
-# Built once: to build a statement costs more than to send it.
+# Built once, and on tables: to build a statement costs more than to send it.
+_thread, _message = table(Thread).c, table(Message).c
+_TOUCH = update(table(Thread)).where(_thread.id == bindparam("thread")).values(updated_at=now())
+_MESSAGE_OF = select(_message.id).where(_message.job_id == bindparam("job"))
 _ENDING = (
     select(Message.id, Message.model_id, Job.steers)
     .join(Job, Job.id == Message.job_id)
     .where(Message.job_id == bindparam("job"))
 )
+_SHOWN = select(Thread).join(Message, Message.thread_id == Thread.id).where(Message.job_id == bindparam("job"))
+_PLACE = update(table(Message)).where(_message.job_id == bindparam("job")).values(terminal_cursor=bindparam("cursor"))
 # What /v1 was asked not to store is no response of it from its end on; app/chat/retention.py removes the rows.
-_IS_NOT_STORED = table(Message).c.parameters["stored"].as_boolean().is_(False)
+_IS_NOT_STORED = _message.parameters["stored"].as_boolean().is_(False)
 _END = (
     update(table(Message))
-    .where(Message.id == bindparam("message"))
+    .where(_message.id == bindparam("message"))
     .values(required_action=None, updated_at=now(), completed_at=now())
     .values({name: bindparam(name) for name in ("content", "finish_reason", "error", "usage_estimated", *_UNCOUNTED)})
-    .values(removed_at=case((_IS_NOT_STORED, now()), else_=table(Message).c.removed_at))
+    .values(removed_at=case((_IS_NOT_STORED, now()), else_=_message.removed_at))
 )
 
 logger = structlog.get_logger(__name__)
@@ -96,9 +101,9 @@ def announce(job_id: UUID) -> bool:
     Safe to repeat: the log takes only one.
     """
     with reading() as session:
-        message_id = session.scalars(select(Message.id).where(Message.job_id == job_id)).one_or_none()
+        message_id = session.scalars(_MESSAGE_OF, {"job": job_id}).one_or_none()
         message = assembling.message(session, message_id) if message_id is not None else None
-        thread = session.get(Thread, message.thread_id) if message is not None else None
+        thread = session.scalars(_SHOWN, {"job": job_id}).one_or_none() if message is not None else None
         shown = assembling.thread(session, thread, message) if thread is not None else None
     if message is None or shown is None:
         _mark_announced(job_id, None)
@@ -116,14 +121,14 @@ def _mark_announced(job_id: UUID, cursor: str | None) -> None:
     with transaction() as session:
         lifecycle.mark_announced(session, job_id)
         if cursor:
-            session.execute(update(Message).where(Message.job_id == job_id).values(terminal_cursor=cursor))
+            session.execute(_PLACE, {"job": job_id, "cursor": cursor})
 
 
 def _end(job_id: UUID, thread_id: UUID, attempt: int, end: Outcome, move: Callable[[Session], bool]) -> bool:
     failpoints.hit("finishing")
     with transaction() as session:
         # First, as in every transaction that has to do with a thread and a job of it: no two wait for each other.
-        session.execute(update(Thread).where(Thread.id == thread_id).values(updated_at=now()))
+        session.execute(_TOUCH, {"thread": thread_id})
         if not move(session):
             session.rollback()
             return False

@@ -8,17 +8,16 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from redis.exceptions import RedisError
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from app.chat import assembling, owning, reading, snapshots, watching
-from app.chat.errors import NotFound
 from app.chat.objects import MessageObject
 from app.chat.seen import Seen, Verdict
 from app.chat.snapshots import Tail
 from app.chat.watching import Sight
 from app.database import reading as reads
 from app.extensions import redis, settings
-from app.models import TERMINAL, Message, Status
+from app.models import TERMINAL, Job, Message, Status
 from app.stream import events, log
 from app.stream.events import Event
 from app.stream.hub import Hub
@@ -26,6 +25,10 @@ from app.stream.subscription import Closed, Exit, Interest, Lagged, Look
 
 _SNAPSHOT_MESSAGES = 50
 _PAUSED = frozenset({Status.WAITING, Status.REQUIRES_ACTION})
+
+# Built once: to build a statement costs more than to send it.
+_STATUS = select(Job.status).where(Job.id == bindparam("job"))
+_TERMINAL_CURSOR = select(Message.terminal_cursor).where(Message.id == bindparam("message"))
 
 # An event, or None for a heartbeat.
 Item = Event | None
@@ -47,13 +50,12 @@ def reply(
     """
     with reads() as session:
         row = owning.message(session, user_id, message_id)
-        message, cursor = assembling.message(session, row.id), row.terminal_cursor
-    if message is None:
-        raise NotFound("message")
-    if message.status in TERMINAL:
-        at_end = after is not None and after in {cursor, events.END_CURSOR}
-        return Ended(None if at_end else watching.last_event(message, cursor))
-    interest = Interest(str(message.thread_id), credential)
+        status = session.scalars(_STATUS, {"job": row.job_id}).one_or_none()
+        message = assembling.message(session, message_id) if status is None or status in TERMINAL else None
+    if message is not None:
+        at_end = after is not None and after in {row.terminal_cursor, events.END_CURSOR}
+        return Ended(None if at_end else watching.last_event(message, row.terminal_cursor))
+    interest = Interest(str(row.thread_id), credential)
     return _Follower(hub, user_id, interest, str(message_id)).items(after, until)
 
 
@@ -256,7 +258,7 @@ class _Follower:
         tail = snapshots.tail(self._thread_id)
         with reads() as session:
             message = assembling.message(session, message_id)
-            cursor = session.scalars(select(Message.terminal_cursor).where(Message.id == message_id)).first()
+            cursor = session.scalars(_TERMINAL_CURSOR, {"message": message_id}).first()
         if message is None:
             return
         if message.status in TERMINAL:

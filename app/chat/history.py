@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from app.chat import attaching, items, steps
@@ -26,6 +26,8 @@ _IMAGE_TOKENS = 1_500
 _PDF_BYTES_A_TOKEN = 20
 _APART = "\n\n"
 
+_MESSAGES = select(Message).where(Message.id.in_(bindparam("ids", expanding=True)))
+
 
 @dataclass(frozen=True, slots=True)
 class History:
@@ -41,7 +43,7 @@ def gather(session: Session, leaf: UUID | None, budget: int, model: Model, witho
     `without` that many at its end, which were said into the reply itself: its steps have them at their places.
     """
     ids = ancestors(session, leaf, _MAX_TURNS)[without:]
-    rows = {row.id: row for row in session.scalars(select(Message).where(Message.id.in_(ids)))}
+    rows = {row.id: row for row in session.scalars(_MESSAGES, {"ids": ids})}
     taken = steps.with_calls(session, (row.id for row in rows.values() if row.job_id is not None))
     kept: list[tuple[Message, list[Turn]]] = []
     for id_ in ids:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from sqlalchemy import BindParameter, ColumnElement, and_, select
+from sqlalchemy import BindParameter, ColumnElement, and_, bindparam, select
 from sqlalchemy.orm import Session
 
 from app.chat.errors import NotFound
@@ -16,9 +16,18 @@ def owned(user_id: UUID | BindParameter[UUID], thread_id: UUID | BindParameter[U
     return and_(Thread.id == thread_id, Thread.user_id == user_id, Thread.deleted_at.is_(None))
 
 
+# Built once: to build a statement costs more than to send it.
+_THREAD = select(Thread).where(owned(bindparam("owner"), bindparam("thread")))
+_MESSAGE = (
+    select(Message)
+    .join(Thread, Thread.id == Message.thread_id)
+    .where(Message.id == bindparam("message"), Thread.user_id == bindparam("owner"), Thread.deleted_at.is_(None))
+)
+
+
 def thread(session: Session, user_id: UUID, thread_id: UUID) -> Thread:
     """The user's thread. Raises NotFound."""
-    row = session.scalars(select(Thread).where(owned(user_id, thread_id))).one_or_none()
+    row = session.scalars(_THREAD, {"owner": user_id, "thread": thread_id}).one_or_none()
     if row is None:
         raise NotFound("thread")
     return row
@@ -26,11 +35,7 @@ def thread(session: Session, user_id: UUID, thread_id: UUID) -> Thread:
 
 def message(session: Session, user_id: UUID, message_id: UUID) -> Message:
     """The message of a thread of the user's. Raises NotFound."""
-    row = session.scalars(
-        select(Message)
-        .join(Thread, Thread.id == Message.thread_id)
-        .where(Message.id == message_id, Thread.user_id == user_id, Thread.deleted_at.is_(None))
-    ).one_or_none()
+    row = session.scalars(_MESSAGE, {"owner": user_id, "message": message_id}).one_or_none()
     if row is None:
         raise NotFound("message")
     return row

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from sqlalchemy import literal, select
+from sqlalchemy import Integer, Select, bindparam, literal, select
 from sqlalchemy.orm import Session
 
 from app.chat import assembling, owning
@@ -14,6 +14,17 @@ from app.chat.paging import Page
 from app.database import reading
 from app.ids import parse_id
 from app.models import Message
+
+
+def _ancestors() -> Select[UUID]:
+    first = select(Message.id, Message.parent_id, literal(1).label("depth")).where(Message.id == bindparam("leaf"))
+    up = first.cte(recursive=True)
+    further = select(Message.id, Message.parent_id, up.c.depth + 1).join(up, Message.id == up.c.parent_id)
+    chain = up.union_all(further.where(up.c.depth < bindparam("most", type_=Integer)))
+    return select(chain.c.id).order_by(chain.c.depth)
+
+
+_ANCESTORS = _ancestors()  # once: to build a statement costs more than to send it
 
 
 def get(user_id: UUID, message_id: UUID) -> MessageObject:
@@ -52,10 +63,7 @@ def ancestors(session: Session, leaf: UUID | None, limit: int) -> list[UUID]:
     """`leaf` and what it answers, upwards, `limit` at most: what a branch costs does not grow with the thread."""
     if leaf is None:
         return []
-    up = select(Message.id, Message.parent_id, literal(1).label("depth")).where(Message.id == leaf).cte(recursive=True)
-    further = select(Message.id, Message.parent_id, up.c.depth + 1).join(up, Message.id == up.c.parent_id)
-    chain = up.union_all(further.where(up.c.depth < limit))
-    return list(session.scalars(select(chain.c.id).order_by(chain.c.depth)))
+    return list(session.scalars(_ANCESTORS, {"leaf": leaf, "most": limit}))
 
 
 def _place(session: Session, thread_id: UUID, cursor: str) -> UUID:

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import insert, select
+from sqlalchemy import bindparam, insert, select
 from sqlalchemy.orm import Session
 
 from app.ids import new_id
@@ -42,6 +42,11 @@ _FOREIGN_CHARS = 200
 
 # Built once: to build a statement costs more than to send it.
 _INSERT_STEP, _INSERT_CALL = insert(table(Step)), insert(table(ToolCall))
+_ASKED = (
+    select(ToolCall.message_id, Step)
+    .join(Step, Step.id == ToolCall.step_id)
+    .where(ToolCall.message_id.in_(bindparam("ids", expanding=True)))
+)
 
 NO_RESULT = "This call was not finished; its outcome is unknown."
 
@@ -154,8 +159,7 @@ def with_calls(session: Session, message_ids: Iterable[UUID]) -> dict[UUID, list
     ids = list(message_ids)
     if not ids:
         return {}
-    asked = select(ToolCall.message_id, Step).join(Step, Step.id == ToolCall.step_id)
-    rows = session.execute(asked.where(ToolCall.message_id.in_(ids))).all()
+    rows = session.execute(_ASKED, {"ids": ids}).all()
     job_of = {step.job_id: message_id for message_id, step in rows}
     if not job_of:
         return {}

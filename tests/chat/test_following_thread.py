@@ -171,7 +171,7 @@ def revoke(credential: str) -> None:
 
 def test_streams_of_a_revoked_key_close_and_others_go_on(acting: Acting, hub: Hub, user_id: UUID) -> None:
     first, second = a_key(user_id), a_key(user_id)
-    acting.begin()
+    acting.begin().writer.settle(5)
     closing = [
         opened(following.thread(hub, user_id, first, acting.thread_id, None)),
         opened(following.reply(hub, user_id, first, acting.reply_id, None)),
