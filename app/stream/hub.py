@@ -23,6 +23,8 @@ from app.stream.subscription import Closed, Found, Interest, Lagged, Look, Subsc
 _ALIVE = "holdfast:readers"  # keeps the connection open while nobody reads
 _PING_SECONDS = 1.0
 _SILENT_SECONDS = 4.0
+# A look holds up all that the event loop serves: so many readers are looked for at a time, which takes milliseconds.
+_PORTION = 200
 
 log = structlog.get_logger(__name__)
 
@@ -183,19 +185,23 @@ class Hub:
 
     def _look_always(self) -> None:
         while not self._closed:
-            time.sleep(self._settings.recheck_seconds)
             readers = self._all()
-            if not readers:
-                continue
-            try:
-                with self._app.app_context():
-                    look = Look(self._look({x.interest for x in readers}, not self.connected), not self.connected)
-            except SQLAlchemyError as error:
-                log.warning("look at the database failed", error=type(error).__name__)
-                continue
-            except Exception:
-                log.exception("look at the database failed")  # the next one shall be tried: it guards access
-                continue
+            portions = [readers[start : start + _PORTION] for start in range(0, len(readers) or 1, _PORTION)]
+            for portion in portions:
+                time.sleep(self._settings.recheck_seconds / len(portions))
+                if portion:
+                    self._look_for(portion)
+
+    def _look_for(self, readers: list[Subscription]) -> None:
+        degraded = not self.connected
+        try:
+            with self._app.app_context():
+                look = Look(self._look({x.interest for x in readers}, degraded), degraded)
+        except SQLAlchemyError as error:
+            log.warning("look at the database failed", error=type(error).__name__)
+        except Exception:
+            log.exception("look at the database failed")  # the next one shall be tried: it guards access
+        else:
             for reader in readers:
                 if look.seen.concerns(reader.interest):
                     reader.put(look)
