@@ -8,7 +8,7 @@ from typing import Any
 
 import gevent
 
-from workers import leash
+from workers import garbage, leash
 
 _LOOK_SECONDS = 0.1
 
@@ -37,7 +37,8 @@ def post_fork(_server: Any, worker: Any) -> None:
 
 
 def post_worker_init(worker: Any) -> None:
-    """Watch for the worker's end from its own event loop."""
+    """The app is loaded: watch for the worker's end from its own event loop."""
+    garbage.collect_seldom()
     gevent.spawn(_end_streams_with, worker)
 
 

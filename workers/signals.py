@@ -16,6 +16,7 @@ from app.config import current_settings
 from app.extensions import celery
 from app.jobs.reaper import Reaper
 from app.logs import configure
+from workers import garbage
 from workers.apart import Apart
 from workers.workshop import open_workshop
 
@@ -60,6 +61,7 @@ def _start(**_: Any) -> None:
     InApp.flask = app
     apart = app.extensions["apart"] = Apart(settings.alone_at_once)
     workshop = app.extensions["workshop"] = open_workshop(app, settings, apart.start)
+    garbage.collect_seldom()
     Reaper(app, settings, finishing.end_abandoned, finishing.announce).start()
     log.info("worker started", threads=settings.worker_threads, lease=str(workshop.presence.lease_id))
 
