@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from app.stream.log import Keys
-from tests.docs.conftest import MODEL, Pasted
+from tests.docs.conftest import Pasted
 from tests.docs.documents import README, blocks, section
 from tests.support.copy import ROOT
 from tests.support.stack import until
@@ -88,7 +88,8 @@ def test_flask_send_prints_the_reply(pasted: Pasted) -> None:
 def test_openais_sdk_goes_on_with_the_same_reply_after_ctrl_c(pasted: Pasted, tmp_path: Path) -> None:
     [block] = blocks(section(README, "With OpenAI's own SDK"), "python")
     stack = pasted.terminal.stack
-    here = block.replace("http://127.0.0.1:8000", stack.url).replace("local/smollm2", MODEL)
+    # Slow enough to be interrupted: a busy machine takes seconds to import the SDK.
+    here = block.replace("http://127.0.0.1:8000", stack.url).replace("local/smollm2", "openai/fake-t40-r5")
     program = [sys.executable, "-c", here]
     env = stack.env | {"KEY": pasted.registered.strip()}
     with subprocess.Popen(program, cwd=tmp_path, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as first:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.mutants.edits import LIFECYCLE, MACHINE, MOVES, one, without
+from tests.mutants.edits import LIFECYCLE, MACHINE, MOVES, STATEMENTS, one, without
 from tests.mutants.mutant import Edit, Mutant
 from tests.mutants.pauses import PAUSING, STEPPING
 
@@ -42,13 +42,13 @@ GUARDS = (
     one(
         "update-without-status",
         "an UPDATE names the state it leaves",
-        Edit(LIFECYCLE, ".where(Job.id == named.job_id, leaves, *guards)", ".where(Job.id == named.job_id, *guards)"),
+        Edit(STATEMENTS, 'bindparam("job"), leaves, *guards)', 'bindparam("job"), *guards)'),
         MACHINE,
     ),
     one(
         "update-without-guards",
         "an UPDATE names attempt and lease",
-        Edit(LIFECYCLE, ".where(Job.id == named.job_id, leaves, *guards)", ".where(Job.id == named.job_id, leaves)"),
+        Edit(STATEMENTS, 'bindparam("job"), leaves, *guards)', 'bindparam("job"), leaves)'),
         MACHINE,
     ),
     one(
@@ -67,13 +67,13 @@ COUNTS = (
     one(
         "claim-keeps-the-attempt",
         "each claim has a number of its own",
-        Edit(LIFECYCLE, "attempt=Job.attempt + 1,", "attempt=Job.attempt,"),
+        Edit(STATEMENTS, "attempt=_job.attempt + 1,", "attempt=_job.attempt,"),
         LIVES,
     ),
     one(
         "claim-keeps-the-text",
         "retries replace, never repeat",
-        Edit(LIFECYCLE, "checkpoint=Job.settled,\n", "checkpoint=Job.checkpoint,\n"),
+        Edit(STATEMENTS, "checkpoint=_job.settled,\n", "checkpoint=_job.checkpoint,\n"),
         LIVES,
     ),
     one(
@@ -190,13 +190,17 @@ NUMBERS = (
     one(
         "older-score-replaces-newer",
         "a number that was given means the same for ever",
-        Edit(LIFECYCLE, "is_older = func.length(Job.score) > len(score)", "is_older = func.length(Job.score) < 0"),
+        Edit(
+            STATEMENTS,
+            "_is_older = func.length(_job.score) > func.length(_score)",
+            "_is_older = func.length(_job.score) < 0",
+        ),
         SCORES,
     ),
     one(
         "claim-forgets-what-is-lost",
         "a number that was given means the same for ever",
-        Edit(LIFECYCLE, "else_=Job.lost),\n        started_at", 'else_=""),\n        started_at'),
+        Edit(STATEMENTS, "else_=_job.lost),\n    started_at", 'else_=""),\n    started_at'),
         SCORES,
     ),
     one(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.mutants.mutant import Edit, Mutant
 
 MOVES, LIFECYCLE = "app/jobs/transitions.py", "app/jobs/lifecycle.py"
+STATEMENTS = "app/jobs/statements.py"
 MACHINE = ("tests/jobs/test_machine.py",)
 
 

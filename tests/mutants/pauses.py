@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.mutants.edits import LIFECYCLE, MACHINE, MOVES, one, without
+from tests.mutants.edits import LIFECYCLE, MACHINE, MOVES, STATEMENTS, one, without
 from tests.mutants.mutant import Edit
 
 PAUSES = ("tests/jobs/test_machine_pauses.py",)
@@ -63,13 +63,17 @@ PAUSING = (
     one(
         "claim-forgets-what-is-settled",
         "what is committed stays",
-        Edit(LIFECYCLE, "checkpoint=Job.settled,\n", 'checkpoint="",\n'),
+        Edit(STATEMENTS, "checkpoint=_job.settled,\n", 'checkpoint="",\n'),
         MACHINE,
     ),
     one(
         "checkpoint-overtakes-a-step",
         "what is committed stays",
-        Edit(LIFECYCLE, "_Named.by(claim), checkpoint=kept,", "_Named.by(claim), checkpoint=text,"),
+        Edit(
+            STATEMENTS,
+            "func.length(_job.settled) > func.length(_text), _job.settled)",
+            "func.length(_job.settled) < 0, _job.settled)",
+        ),
         PAUSES,
     ),
     one(
@@ -174,7 +178,7 @@ STEPPING = (
         "what is not to be stored is gone with its end",
         Edit(
             "app/chat/finishing.py",
-            "    .values(removed_at=case((_IS_NOT_STORED, now()), else_=table(Message).c.removed_at))\n",
+            "    .values(removed_at=case((_IS_NOT_STORED, now()), else_=_message.removed_at))\n",
             "",
         ),
         ("tests/chat/test_removing.py",),
