@@ -55,6 +55,32 @@ def test_a_pane_is_dragged_on_the_grid_and_found_there_again(ada: Person) -> Non
     assert box(ada, "user") == [x - 5, y, w, h]
 
 
+def test_a_pane_is_dragged_and_resized_by_touch(meet: MeetPerson) -> None:
+    ada = meet("ada", viewport={"width": 1400, "height": 900}, has_touch=True)
+    ada.sign_up()
+    ada.page.goto("/")
+    x, y, w, h = box(ada, "user")
+    touch_drag(ada, pane(ada, "user").locator(".bar"), -6, 0)
+    assert box(ada, "user") == [x - 6, y, w, h]
+    x, y, w, h = box(ada, "chats")
+    touch_drag(ada, pane(ada, "chats").locator(".grip"), 3, -4)
+    assert box(ada, "chats") == [x, y, w + 3, h - 4]
+
+
+def touch_drag(person: Person, handle: Locator, right: int, down: int) -> None:
+    """With one finger; what the page does not take for itself, the browser would take for scrolling, and cancel."""
+    at = handle.bounding_box()
+    assert at
+    x, y = at["x"] + at["width"] / 3, at["y"] + at["height"] / 2
+    session = person.context.new_cdp_session(person.page)
+    session.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": x, "y": y}]})
+    for step in (0.25, 0.5, 0.75, 1):
+        point = {"x": x + right * CELL * step, "y": y + down * CELL * step}
+        session.send("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": [point]})
+    session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    session.detach()
+
+
 def test_a_pane_is_resized_and_stays_large_enough_to_be_used(ada: Person) -> None:
     x, y, w, h = box(ada, "chats")
     drag(ada, pane(ada, "chats").locator(".grip"), 3, -4)
