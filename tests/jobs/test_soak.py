@@ -26,6 +26,8 @@ from app.stream.events import Event
 from tests.support import rows
 
 SECONDS = 3.0
+LONGEST_SECONDS = 30.0  # a slow machine gets as far in its own time
+ENDS = 6
 WORKERS = 4
 JOBS = 60
 SEED = 20261121
@@ -42,6 +44,11 @@ class Soak:
         self.failures: list[Exception] = []
         self.ends: dict[UUID, set[tuple[Any, ...]]] = defaultdict(set)
         self.late = 0
+
+    @property
+    def says_something(self) -> bool:
+        """Whether somebody has woken up too late, and enough jobs have ended."""
+        return self.late > 0 and len(self.ends) >= ENDS
 
     def work(self, number: int) -> None:
         """One worker: claims, writes, and sometimes freezes until its lease has lapsed."""
@@ -128,7 +135,9 @@ def soak(app: Flask) -> Soak:
     threads = [threading.Thread(target=soaking.run, args=action) for action in actions]
     for thread in threads:
         thread.start()
-    soaking.over.wait(SECONDS)
+    began = time.monotonic()
+    while not soaking.over.wait(SECONDS) and not soaking.says_something and time.monotonic() - began < LONGEST_SECONDS:
+        pass
     soaking.over.set()
     for thread in threads:
         thread.join(30)
@@ -138,8 +147,7 @@ def soak(app: Flask) -> Soak:
 def test_whoever_freezes_and_wakes_there_is_one_writer_and_one_end(soak: Soak) -> None:
     assert soak.failures == []
     soak.look()
-    assert soak.late > 0, "nobody ever woke up too late: the test tests nothing"
-    assert len(soak.ends) > 5
+    assert soak.says_something, f"{soak.late} woke up too late, {len(soak.ends)} ended: the test tests nothing"
     assert {job_id: seen for job_id, seen in soak.ends.items() if len(seen) > 1} == {}
     attempts: dict[str, list[int]] = defaultdict(list)
     ended: dict[str, int] = defaultdict(int)
