@@ -83,7 +83,9 @@ class _Body(httpx2.SyncByteStream):
 
 
 def _asked(sock: socket.socket, request: httpx2.Request) -> HTTPResponse:
-    connection = HTTPConnection(request.url.host)
+    connection = HTTPConnection(
+        request.url.host, request.url.port or 0
+    )  # with a port it does not look for one in an IPv6 address
     connection.sock = sock
     target = request.url.raw_path.decode("ascii")
     connection.putrequest(request.method, target, skip_host=True, skip_accept_encoding=True)

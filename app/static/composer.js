@@ -29,6 +29,7 @@ function empty(form, sent) {
   const { content, goal, busy } = form.elements;
   content.value = content.value.startsWith(sent) ? content.value.slice(sent.length).trimStart() : content.value;
   goal.checked = false;
+  for (const limit of form.querySelectorAll("#budget input")) limit.value = "";
   if (busy) busy.selectedIndex = 0;
   renew(form);
   keep();

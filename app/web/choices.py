@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from flask import request
-from pydantic import BeforeValidator, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
 from app.tools.registry import BUILT_IN
 from app.tools.rule import FOR_A_GOAL
-from app.web.forms import Form, Line, Refused, read
+from app.web.forms import Form, Left, Line, Refused, read
 
 _NAMES = ("instructions", "temperature", "max_output_tokens", "context_tokens")
 _TOOL = re.compile(r"[A-Za-z0-9_*-]{1,80}")
@@ -20,17 +20,14 @@ _MOST_TOOLS = 50
 # A goal has its own in any case.
 _KNOWN = tuple(name for name, tool in BUILT_IN.items() if tool.worth is not FOR_A_GOAL)
 
-# An empty field leaves it to the next level.
-_Left = BeforeValidator(lambda value: value if value and value.strip() else None)
-
 
 class Chosen(Form):
-    """The fields but for the tools; sizes in tokens."""
+    """The fields but for the tools; sizes in tokens. An empty one leaves it to the next level."""
 
-    instructions: Annotated[Annotated[Line, StringConstraints(max_length=20_000)] | None, _Left] = None
-    temperature: Annotated[Annotated[float, Field(ge=0, le=2, allow_inf_nan=False)] | None, _Left] = None
-    max_output_tokens: Annotated[Annotated[int, Field(ge=1, le=1_000_000)] | None, _Left] = None
-    context_tokens: Annotated[Annotated[int, Field(ge=256, le=10_000_000)] | None, _Left] = None
+    instructions: Annotated[Annotated[Line, StringConstraints(max_length=20_000)] | None, Left] = None
+    temperature: Annotated[Annotated[float, Field(ge=0, le=2, allow_inf_nan=False)] | None, Left] = None
+    max_output_tokens: Annotated[Annotated[int, Field(ge=1, le=1_000_000)] | None, Left] = None
+    context_tokens: Annotated[Annotated[int, Field(ge=256, le=10_000_000)] | None, Left] = None
 
 
 @dataclass(frozen=True, slots=True)

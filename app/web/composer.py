@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from uuid import UUID, uuid4
 
 from flask import g, request, url_for
-from pydantic import StringConstraints
+from pydantic import Field, StringConstraints
 
 from app.auth import accounts
 from app.chat import sending, threads
@@ -23,7 +23,7 @@ from app.llm.catalog import Model
 from app.llm.errors import ModelUnavailable
 from app.web import choices
 from app.web.choices import Choices
-from app.web.forms import Form, Line, Refused, Words, read
+from app.web.forms import Form, Left, Line, Refused, Words, read
 from app.web.once import address, once, there
 
 # What sending can do while a reply is being written. The API also refuses; a person would have to send again.
@@ -33,18 +33,28 @@ WAYS: Mapping[Busy, str] = {
     "rollback": "Stop it and set it aside",
     "steer": "Tell it this while it works",
 }
-# What a goal may take when it is set here; the API lets choose.
-_GOAL = {"max_steps": 20, "max_seconds": 900, "budget_cents": None}
+# What a goal may take where nothing else is said.
+_GOAL: Mapping[str, Any] = {"max_steps": 20, "max_seconds": 900, "budget_cents": None}
 _IN_SIGHT = {"content", "model", "busy"}
 
 
 class Post(Form):
-    """A message to post; with `goal` it is one, which the reply works toward."""
+    """A message to post; with `goal` it is one, which the reply works toward within what it may take."""
 
     content: Words
     model: Annotated[Line, StringConstraints(max_length=200)] | None = None
     busy: Busy = "enqueue"
     goal: bool = False
+    max_steps: Annotated[Annotated[int, Field(ge=1, le=100)] | None, Left] = None
+    max_seconds: Annotated[Annotated[float, Field(ge=1, le=86_400, allow_inf_nan=False)] | None, Left] = None
+    budget_cents: Annotated[Annotated[Line, StringConstraints(pattern=r"^[0-9]{1,9}(\.[0-9]{1,6})?$")] | None, Left] = (
+        None
+    )
+
+    @property
+    def budget(self) -> dict[str, Any]:
+        """What was said of what a goal may take."""
+        return self.model_dump(include=set(_GOAL), exclude_none=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +68,7 @@ class Composer:
     content: str = ""
     busy: str = "enqueue"
     goal: bool = False
+    budget: Mapping[str, str] = field(default_factory=dict)
     ways: Mapping[Busy, str] = field(default_factory=lambda: WAYS)
     errors: Mapping[str, str] = field(default_factory=dict)
     once: str = field(default_factory=lambda: uuid4().hex)
@@ -87,13 +98,15 @@ def send(user_id: UUID, thread_id: UUID | None = None) -> str:
     form = read(Post)
     if form.goal and form.busy == "steer":
         raise Refused({"busy": "A goal gets a reply of its own; choose another, or leave the goal out."})
-    key = once(user_id, form.content, form.model or "", form.busy, str(form.goal))
+    if form.budget and not form.goal:
+        raise Refused(dict.fromkeys(form.budget, "This is for a goal; choose that too, or leave this empty."))
+    key = once(user_id, form.content, form.model or "", form.busy, str(form.goal), str(form.budget))
     _check(form.model)
     if choices.is_given():
         thread_id = _choose(user_id, thread_id, choices.chosen(), key)
     parameters: dict[str, Any] = {"model": form.model} if form.model else {}
     if form.goal:
-        parameters["goal"] = _GOAL
+        parameters["goal"] = {**_GOAL, **form.budget}
     draft = Draft(form.content, thread_id, parameters=parameters, busy=form.busy)
     try:
         return address(sending.send_message(user_id, draft, request_id=g.get("request_id"), once=key, render=there))
@@ -138,7 +151,13 @@ def _noted(thread: ThreadObject) -> Answer:
 def _kept() -> dict[str, Any]:
     """What the form that was refused held."""
     sent = request.form
-    return {"content": sent.get("content", ""), "busy": sent.get("busy", "enqueue"), "goal": "goal" in sent}
+    budget = {name: sent.get(name, "") for name in _GOAL}
+    return {
+        "content": sent.get("content", ""),
+        "busy": sent.get("busy", "enqueue"),
+        "goal": "goal" in sent,
+        "budget": budget,
+    }
 
 
 def _usual_model(preferences: Mapping[str, Any], thread: ThreadObject | None) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Annotated, TypeVar
 
 from flask import request
-from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from app.extensions import settings
 from app.text import clean
@@ -30,6 +30,9 @@ def _spoken(content: str) -> str:
 Line = Annotated[str, AfterValidator(clean)]
 # What somebody says to a model.
 Words = Annotated[str, AfterValidator(clean), AfterValidator(_spoken)]
+
+# For a field that may be left empty.
+Left = BeforeValidator(lambda value: value if value and value.strip() else None)
 
 T = TypeVar("T", bound=Form)
 

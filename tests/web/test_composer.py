@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from uuid import UUID
 
+import pytest
+
 from app.chat import finishing
 from app.database import reading
 from app.models import Message
@@ -54,6 +56,41 @@ def test_a_goal_is_worked_toward(visitor: Visitor) -> None:
     with visitor.client.application.app_context(), reading() as session:
         parameters = session.get_one(Message, UUID(reply_id.removeprefix("message-"))).parameters
     assert parameters["goal"] == {"max_steps": 20, "max_seconds": 900, "budget_cents": None}
+
+
+def test_a_goal_may_take_what_is_said(visitor: Visitor) -> None:
+    written = {"max_steps": "3", "max_seconds": "60.5", "budget_cents": "1.25"}
+    address = visitor.post("/chat", content="tidy up", goal="1", **written).location
+    reply_id = str(one(parsed(visitor.get(address)), "#messages > .assistant").attributes["id"])
+    with visitor.client.application.app_context(), reading() as session:
+        parameters = session.get_one(Message, UUID(reply_id.removeprefix("message-"))).parameters
+    assert parameters["goal"] == {"max_steps": 3, "max_seconds": 60.5, "budget_cents": "1.25"}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("max_steps", "0"),
+        ("max_steps", "2.5"),
+        ("max_seconds", "nan"),
+        ("budget_cents", "-1"),
+        ("budget_cents", "much"),
+    ],
+)
+def test_a_goals_limit_that_cannot_be_is_named_and_kept(visitor: Visitor, name: str, value: str) -> None:
+    response = visitor.post("/chat", content="tidy up", goal="1", **{name: value})
+    assert response.status_code == 422
+    tree = parsed(response)
+    assert one(tree, f"#{name}").attributes["value"] == value
+    assert one(tree, f"#{name}").attributes["aria-describedby"] == f"{name}-error"
+    assert "open" in one(tree, "#drawer").attributes
+    assert parsed(visitor.get("/chat")).css("#chats-list li") == []
+
+
+def test_a_limit_without_a_goal_is_refused(visitor: Visitor) -> None:
+    response = visitor.post("/chat", content="tidy up", budget_cents="5")
+    assert response.status_code == 422
+    assert "This is for a goal" in one(parsed(response), "#budget_cents-error").text()
 
 
 def test_a_goal_cannot_be_told_to_a_running_reply(visitor: Visitor) -> None:
