@@ -98,6 +98,7 @@ class Hub:
 
     def _remove(self, subscription: Subscription) -> None:
         thread_id = subscription.interest.thread_id
+        subscription.closed = True
         with self._lock:
             readers = self._readers[thread_id]
             readers.discard(subscription)
@@ -189,8 +190,8 @@ class Hub:
             portions = [readers[start : start + _PORTION] for start in range(0, len(readers) or 1, _PORTION)]
             for portion in portions:
                 time.sleep(self._settings.recheck_seconds / len(portions))
-                if portion:
-                    self._look_for(portion)
+                if staying := [reader for reader in portion if not reader.closed]:
+                    self._look_for(staying)
 
     def _look_for(self, readers: list[Subscription]) -> None:
         degraded = not self.connected

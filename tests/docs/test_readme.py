@@ -90,7 +90,9 @@ def test_openais_sdk_goes_on_with_the_same_reply_after_ctrl_c(pasted: Pasted, tm
     stack = pasted.terminal.stack
     # Slow enough to be interrupted: a busy machine takes seconds to import the SDK.
     here = block.replace("http://127.0.0.1:8000", stack.url).replace("local/smollm2", "openai/fake-t40-r5")
-    program = [sys.executable, "-c", here]
+    # Whoever starts the tests in the background may have them, and all that they start, ignore Ctrl-C.
+    heeding = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    program = [sys.executable, "-c", f"{heeding}\n{here}"]
     env = stack.env | {"KEY": pasted.registered.strip()}
     with subprocess.Popen(program, cwd=tmp_path, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as first:
         assert first.stdout is not None

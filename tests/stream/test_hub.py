@@ -248,6 +248,26 @@ def test_one_look_serves_all_readers_it_concerns_and_a_failed_one_is_followed_by
             assert not isinstance(item, Look)
 
 
+def test_nothing_is_looked_up_for_readers_who_have_left(client: Redis, settings: Settings, thread_id: str) -> None:
+    asked: list[set[Interest]] = []
+
+    def look(interests: set[Interest], degraded: bool) -> Found:
+        asked.append(interests)
+        return Found(len(asked))
+
+    often = settings.model_copy(update={"recheck_seconds": 0.2})
+    with running_hub(client, often, look) as hub:
+        with following(hub, thread_id) as one:
+            until(lambda: next_look(one), what="a look")
+        with following(hub, thread_id, "key:2") as other:
+            known = len(asked)
+            until(lambda: next_look(other), what="a look")
+        told = len(asked)
+        with connected(hub):
+            until(lambda: len(asked) > told, what="a look for somebody else")
+    assert all(Interest(thread_id, "key:1") not in interests for interests in asked[known:])
+
+
 def next_look(reader: Subscription) -> Look | None:
     item = reader.get(1)
     return item if isinstance(item, Look) else None
