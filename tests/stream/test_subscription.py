@@ -111,4 +111,4 @@ def test_no_item_is_missed_without_being_told_however_putting_and_getting_race()
     ]
     assert untold == []
     assert items[-1] in (numbered(last), Lagged())
-    assert sum(isinstance(item, Event) for item in items) > last / 10, "the race shows little"
+    assert sum(isinstance(item, Event) for item in items) > 50, "the race shows nothing"
