@@ -12,22 +12,24 @@ from app.api.answers import accepted, once, sent
 from app.api.blueprint import group
 from app.api.fields import Body, ModelId, Repeatable, SpokenText, ThreadPath, ToolNames, within_limit
 from app.auth import door, limits
-from app.chat import sending
+from app.chat import goals, sending
 from app.chat.objects import Sent
 from app.chat.sending import Draft
 
 routes = group("goals", "Replies that work toward a goal.")
 
-_BUDGET = {"max_steps", "max_seconds", "budget_cents"}
+_BUDGET = set(goals.USUAL)
 
 
 class Goal(Body):
     """What to reach, and what it may take: model calls, seconds of work, cents as a decimal with up to six places."""
 
     goal: SpokenText
-    max_steps: Annotated[int, Field(strict=True, ge=1, le=100)] = 20
-    max_seconds: Annotated[float, Field(strict=True, ge=1, le=86_400, allow_inf_nan=False)] = 900
-    budget_cents: Annotated[str, StringConstraints(pattern=r"^[0-9]{1,9}(\.[0-9]{1,6})?$")] | None = None
+    max_steps: Annotated[int, Field(strict=True, ge=1, le=goals.MOST_STEPS)] = goals.USUAL["max_steps"]
+    max_seconds: Annotated[float, Field(strict=True, ge=1, le=goals.MOST_SECONDS, allow_inf_nan=False)] = goals.USUAL[
+        "max_seconds"
+    ]
+    budget_cents: Annotated[str, StringConstraints(pattern=goals.CENTS)] | None = None
     model: ModelId | None = None
     tools: ToolNames | None = None
 

@@ -12,6 +12,9 @@ INSTRUCTIONS = (
     "step is over. Use the other tools as you need them. When the goal is reached, or you are sure that it cannot be, "
     "call `finish` with the complete answer; nothing else ends your work."
 )
+# What a goal may take at most, and takes where nothing is said; cents are a decimal with up to six places.
+MOST_STEPS, MOST_SECONDS, CENTS = 100, 86_400, r"^[0-9]{1,9}(\.[0-9]{1,6})?$"
+USUAL: Mapping[str, Any] = {"max_steps": 20, "max_seconds": 900, "budget_cents": None}
 GO_ON = "Go on toward the goal, or call `finish` with the complete answer."
 
 

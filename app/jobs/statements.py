@@ -5,7 +5,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Float, Text, and_, bindparam, case, exists, func, insert, or_, select, update
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Float,
+    Text,
+    and_,
+    bindparam,
+    case,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.sql.dml import Update
 
 from app.clock import now
@@ -67,6 +81,8 @@ _GUARDS: dict[Guard, ColumnElement[bool]] = {
 def moving(transition: Transition, **values: Any) -> Update:
     """The one UPDATE of a transition; who executes it gives the job, what the guards name, and what the values name."""
     assert values.keys() == transition.sets, transition.name
+    entered = values.get("status")  # where it is a parameter, whoever executes it checks it
+    assert isinstance(entered, BindParameter) or entered in (transition.enters or {None}), transition.name
     guards = [_GUARDS[guard] for guard in sorted(transition.guards)]
     leaves = _job.status.in_(sorted(transition.leaves))
     return update(table(Job)).where(_job.id == bindparam("job"), leaves, *guards).values(**values)

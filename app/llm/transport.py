@@ -1,5 +1,5 @@
-"""HTTP for streamed calls, over the standard library's client: it reads a chunk in a fifth of the time of httpx2's own
-transport, whose HTTP/1.1 is written in Python, and chunks come once for each token."""
+"""HTTP for streamed calls, over the standard library's client. Chunks come once for each token, and httpx2's own
+transport, whose HTTP/1.1 is written in Python, made two fifths of what reading one costs (ADR 9)."""
 
 from __future__ import annotations
 
@@ -83,9 +83,8 @@ class _Body(httpx2.SyncByteStream):
 
 
 def _asked(sock: socket.socket, request: httpx2.Request) -> HTTPResponse:
-    connection = HTTPConnection(
-        request.url.host, request.url.port or 0
-    )  # with a port it does not look for one in an IPv6 address
+    # With a port it does not look for one in the host, which may be an IPv6 address.
+    connection = HTTPConnection(request.url.host, request.url.port or 0)
     connection.sock = sock
     target = request.url.raw_path.decode("ascii")
     connection.putrequest(request.method, target, skip_host=True, skip_accept_encoding=True)

@@ -98,7 +98,6 @@ class Hub:
 
     def _remove(self, subscription: Subscription) -> None:
         thread_id = subscription.interest.thread_id
-        subscription.closed = True
         with self._lock:
             readers = self._readers[thread_id]
             readers.discard(subscription)
@@ -186,12 +185,12 @@ class Hub:
 
     def _look_always(self) -> None:
         while not self._closed:
-            readers = self._all()
-            portions = [readers[start : start + _PORTION] for start in range(0, len(readers) or 1, _PORTION)]
-            for portion in portions:
-                time.sleep(self._settings.recheck_seconds / len(portions))
-                if staying := [reader for reader in portion if not reader.closed]:
-                    self._look_for(staying)
+            portions = 1 + self.readers // _PORTION
+            for portion in range(portions):
+                time.sleep(self._settings.recheck_seconds / portions)
+                # Those of now: whoever has come meanwhile waits no longer for a look than all others.
+                if readers := [reader for reader in self._all() if hash(reader) % portions == portion]:
+                    self._look_for(readers)
 
     def _look_for(self, readers: list[Subscription]) -> None:
         degraded = not self.connected

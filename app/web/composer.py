@@ -11,7 +11,7 @@ from flask import g, request, url_for
 from pydantic import Field, StringConstraints
 
 from app.auth import accounts
-from app.chat import sending, threads
+from app.chat import goals, sending, threads
 from app.chat.busy import Busy
 from app.chat.errors import InvalidField
 from app.chat.idempotency import Answer, Once, Repeated
@@ -33,8 +33,6 @@ WAYS: Mapping[Busy, str] = {
     "rollback": "Stop it and set it aside",
     "steer": "Tell it this while it works",
 }
-# What a goal may take where nothing else is said.
-_GOAL: Mapping[str, Any] = {"max_steps": 20, "max_seconds": 900, "budget_cents": None}
 _IN_SIGHT = {"content", "model", "busy"}
 
 
@@ -45,16 +43,16 @@ class Post(Form):
     model: Annotated[Line, StringConstraints(max_length=200)] | None = None
     busy: Busy = "enqueue"
     goal: bool = False
-    max_steps: Annotated[Annotated[int, Field(ge=1, le=100)] | None, Left] = None
-    max_seconds: Annotated[Annotated[float, Field(ge=1, le=86_400, allow_inf_nan=False)] | None, Left] = None
-    budget_cents: Annotated[Annotated[Line, StringConstraints(pattern=r"^[0-9]{1,9}(\.[0-9]{1,6})?$")] | None, Left] = (
+    max_steps: Annotated[Annotated[int, Field(ge=1, le=goals.MOST_STEPS)] | None, Left] = None
+    max_seconds: Annotated[Annotated[float, Field(ge=1, le=goals.MOST_SECONDS, allow_inf_nan=False)] | None, Left] = (
         None
     )
+    budget_cents: Annotated[Annotated[Line, StringConstraints(pattern=goals.CENTS)] | None, Left] = None
 
     @property
     def budget(self) -> dict[str, Any]:
         """What was said of what a goal may take."""
-        return self.model_dump(include=set(_GOAL), exclude_none=True)
+        return self.model_dump(include=set(goals.USUAL), exclude_none=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +104,7 @@ def send(user_id: UUID, thread_id: UUID | None = None) -> str:
         thread_id = _choose(user_id, thread_id, choices.chosen(), key)
     parameters: dict[str, Any] = {"model": form.model} if form.model else {}
     if form.goal:
-        parameters["goal"] = {**_GOAL, **form.budget}
+        parameters["goal"] = {**goals.USUAL, **form.budget}
     draft = Draft(form.content, thread_id, parameters=parameters, busy=form.busy)
     try:
         return address(sending.send_message(user_id, draft, request_id=g.get("request_id"), once=key, render=there))
@@ -151,7 +149,7 @@ def _noted(thread: ThreadObject) -> Answer:
 def _kept() -> dict[str, Any]:
     """What the form that was refused held."""
     sent = request.form
-    budget = {name: sent.get(name, "") for name in _GOAL}
+    budget = {name: sent.get(name, "") for name in goals.USUAL}
     return {
         "content": sent.get("content", ""),
         "busy": sent.get("busy", "enqueue"),
