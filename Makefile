@@ -22,7 +22,7 @@ dev: .venv/.run app/static/vendor/.made ## The same with debug logs, and a web s
 
 .PHONY: test
 test: check node_modules/.package-lock.json ## Everything that must hold: lint, types, import contracts, all tests
-	@$(PY) -m pytest
+	@$(PY) -m pytest -n 2 --dist loadfile
 
 .PHONY: check
 check: lint ## The fast part of it: lint, types, import contracts

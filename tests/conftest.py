@@ -51,10 +51,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--keep-faults", type=os.path.abspath, help="file that gets what the fault tests have shown")
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """No test may touch a developer's own data or settings; nothing of the app has read any yet."""
     os.environ["DATA_DIR"] = _HOME
-    os.chdir(_HOME)
+    if not config.getoption("numprocesses", None):  # with -n each process does this for itself
+        os.chdir(_HOME)
 
 
 def pytest_sessionfinish() -> None:

@@ -23,7 +23,7 @@ OURS = {"setup", "web", "worker", "beat", "flower"}
 SETTINGS = {name.upper() for name in Settings.model_fields}
 PROCFILE = dict(parse_procfile((ROOT / "Procfile").read_text()).processes)
 COMMANDS = {f"Procfile {name}": command for name, command in PROCFILE.items()} | {
-    f"compose {name}": SERVICES[name]["command"] for name in OURS
+    f"compose {name}": SERVICES[name]["command"] for name in sorted(OURS)
 }
 
 
