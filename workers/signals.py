@@ -15,6 +15,7 @@ from app.chat import finishing
 from app.config import current_settings
 from app.extensions import celery
 from app.jobs.reaper import Reaper
+from app.llm import providers
 from app.logs import configure
 from workers import garbage
 from workers.apart import Apart
@@ -59,6 +60,7 @@ def _start(**_: Any) -> None:
     settings = current_settings()
     app = create_app(settings, is_worker=True)
     InApp.flask = app
+    providers.prepare(settings)
     apart = app.extensions["apart"] = Apart(settings.alone_at_once)
     workshop = app.extensions["workshop"] = open_workshop(app, settings, apart.start)
     garbage.collect_seldom()

@@ -10,8 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import anthropic
-import openai
+import httpx2
 
 from app.llm.endpoint import Endpoint
 from app.llm.errors import (
@@ -68,10 +67,10 @@ class Complaint:
     headers: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def of_response(cls, error: openai.APIStatusError | anthropic.APIStatusError) -> Complaint:
+    def of_response(cls, response: httpx2.Response, body: object) -> Complaint:
         """From an answer whose status is an error, before any stream."""
-        types, words, _ = _details(error.body)
-        return cls(error.status_code, types, words, error.response.headers)
+        types, words, _ = _details(body)
+        return cls(response.status_code, types, words, response.headers)
 
     @classmethod
     def in_stream(cls, body: object, headers: Mapping[str, str]) -> Complaint:

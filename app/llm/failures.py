@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import ModuleType
 
-import anthropic
 import httpx2
-import openai
 
 from app.llm.call import Call
 from app.llm.complaint import Complaint, refusal
@@ -16,23 +15,24 @@ from app.llm.errors import ProviderDown, ProviderError, ProviderSilent, StreamCu
 
 
 @contextmanager
-def translated(endpoint: Endpoint, call: Call) -> Iterator[None]:
+def translated(endpoint: Endpoint, call: Call, sdk: ModuleType) -> Iterator[None]:
     """Turn whatever the block raises into a ProviderError; our own cut comes first, since it explains all others.
 
-    The originals are not chained: they hold the request, and with it the prompt.
+    `sdk` is the package in use, openai or anthropic: they name their errors alike. The originals are not chained: they
+    hold the request, and with it the prompt.
     """
     try:
         yield
     except Exception as error:
         call.check()
-        raise _translation(endpoint, error) from None
+        raise _translation(endpoint, error, sdk) from None
 
 
-def _translation(endpoint: Endpoint, error: Exception) -> Exception:
+def _translation(endpoint: Endpoint, error: Exception, sdk: ModuleType) -> Exception:
+    if isinstance(error, sdk.APIStatusError):
+        return refusal(endpoint, Complaint.of_response(error.response, error.body))
     match error:
-        case openai.APIStatusError() | anthropic.APIStatusError():
-            return refusal(endpoint, Complaint.of_response(error))
-        case openai.APIConnectionError() | anthropic.APIConnectionError():
+        case sdk.APIConnectionError():
             return _unreached(endpoint, error.__cause__)
         case httpx2.ReadTimeout():
             return ProviderSilent(f"{endpoint.title} stopped in mid-reply. Try again.")

@@ -41,7 +41,7 @@ class OpenAICompatible:
 
     def stream(self, request: ModelRequest, call: Call) -> Iterator[Chunk]:
         """Yield what the model writes; see app/llm/types.py for the contract."""
-        with translated(self._endpoint, call), client_for(call) as http:
+        with translated(self._endpoint, call, openai), client_for(call) as http:
             client = openai.OpenAI(
                 api_key=self._endpoint.secret, base_url=self._endpoint.base_url, http_client=http, max_retries=0
             )

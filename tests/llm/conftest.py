@@ -7,8 +7,8 @@ import pytest
 from pydantic import SecretStr
 
 from app.config import Settings
+from app.llm import providers
 from app.llm.call import Call, Watch
-from app.llm.providers import resolve
 from app.llm.types import Chunk, Finished, ModelRequest, TextDelta, Turn
 from tests.provider import FakeProvider
 
@@ -50,11 +50,12 @@ def settings(provider: FakeProvider) -> Settings:
 @pytest.fixture
 def ask(settings: Settings, watch: Watch) -> Ask:
     """One whole model call, watched: `ask(model_id, text or turns, call, **request)` gives its chunks."""
+    providers.prepare(settings)  # as a worker does when it starts
 
     def asked(
         model_id: str, prompt: str | tuple[Turn, ...] = PROMPT, call: Call | None = None, **request: Any
     ) -> list[Chunk]:
-        source, model = resolve(settings, model_id)
+        source, model = providers.resolve(settings, model_id)
         turns = (Turn("user", prompt),) if isinstance(prompt, str) else prompt
         with watch.over(call or Call(first_token_seconds=10, between_tokens_seconds=10)) as watched:
             return list(source.stream(ModelRequest(model.name, turns, **request), watched))

@@ -122,3 +122,14 @@ def test_the_models_of_another_server_replace_openai_s_in_the_list() -> None:
 def test_the_catalog_needs_no_sdk_so_that_the_web_process_stays_small() -> None:
     script = "import sys, app.llm.catalog; sys.exit(len({'openai', 'anthropic'} & sys.modules.keys()))"
     assert subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=False).returncode == 0
+
+
+def test_an_sdk_that_no_key_is_set_for_is_not_loaded_until_one_is() -> None:
+    script = (
+        "import sys; from app.config import Settings; from app.llm import providers;"
+        "providers.prepare(Settings(_env_file=None)); before = 'anthropic' in sys.modules;"
+        "providers.prepare(Settings(_env_file=None, anthropic_api_key='k'));"
+        "sys.exit(f'{before} {\"anthropic\" in sys.modules}')"
+    )
+    told = subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=False, capture_output=True, text=True)
+    assert told.stderr.strip() == "False True"
