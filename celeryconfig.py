@@ -27,7 +27,8 @@ task_reject_on_worker_lost = False
 worker_prefetch_multiplier = 1
 worker_disable_prefetch = True
 
-# Replies wait for providers, not for the processor: threads hold hundreds in one process of 100 MB.
+# Replies wait for providers, not for the processor. Our own commands start the worker with `--pool gevent`, under
+# gevent's patch, which cannot be a setting (docs/adr/0010); without it threads do the same for more processor time.
 worker_pool = "threads"
 worker_concurrency = _settings.worker_threads
 # A reply hands itself over when the worker drains, in seconds; nothing to wait for afterwards.

@@ -92,7 +92,7 @@ class Settings(BaseSettings):
 
     # How a reply is worked on
     worker_threads: int = Field(
-        200, ge=1, le=2_000, description="Replies one worker process runs at once; threads mostly wait."
+        200, ge=1, le=2_000, description="Replies one worker process runs at once; they mostly wait."
     )
     lease_seconds: float = Field(6, gt=0, description="A worker silent this long is taken for dead.")
     heartbeat_seconds: float = Field(1.5, gt=0, description="Renewal of the lease: four chances before it lapses.")

@@ -10,7 +10,7 @@ from flask_login import UserMixin, current_user, login_user, logout_user
 from flask_wtf.csrf import CSRFError, generate_csrf
 
 from app.auth import accounts, principal, sessions
-from app.auth.errors import BadOrigin, Unauthenticated
+from app.auth.errors import BadOrigin, Outdated, Unauthenticated
 from app.auth.principal import Principal
 from app.extensions import csrf, login, settings
 
@@ -32,7 +32,7 @@ def init_app(app: Flask) -> None:
 
 
 def who() -> Principal:
-    """The request's principal: by its Bearer key, else by its cookie. Raises Unauthenticated or BadOrigin.
+    """The request's principal: by its Bearer key, else by its cookie. Raises Unauthenticated, BadOrigin or Outdated.
 
     A request with an Authorization header never falls back to the cookie. With the cookie, whatever changes state
     must carry the CSRF token.
@@ -123,5 +123,5 @@ def _by_cookie() -> Principal:
         try:
             csrf.protect()
         except CSRFError as error:
-            raise BadOrigin(f"{error.description} Send X-CSRFToken with the token from GET /api/csrf.") from None
+            raise Outdated(f"{error.description} Send X-CSRFToken with the token from GET /api/csrf.") from None
     return found

@@ -14,9 +14,13 @@ class Unauthenticated(AuthError):
 
 
 class BadOrigin(AuthError):
-    """A browser sent the request from another site's page, or without its CSRF token."""
+    """A browser sent the request from another site's page."""
 
     code = "forbidden"
+
+
+class Outdated(BadOrigin):
+    """The CSRF token is missing, or of an earlier sign-in."""
 
 
 class SignupClosed(AuthError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Literal
 from uuid import UUID
 
@@ -78,6 +78,13 @@ def page(
     more = rows[limit - 1] if len(rows) > limit else None
     moment = None if more is None else (more.created_at if order == "created_at" else more.updated_at)
     return Page(items, Place(moment, more.id).seal() if more is not None and moment is not None else None)
+
+
+def asking(thread_ids: Iterable[UUID]) -> set[UUID]:
+    """Those of the threads in which somebody is asked for something, whatever else waits there."""
+    asked = select(Job.thread_id).where(Job.thread_id.in_(list(thread_ids)), Job.status == Status.REQUIRES_ACTION)
+    with reading() as session:
+        return set(session.scalars(asked))
 
 
 def change(user_id: UUID, thread_id: UUID, changes: dict[str, Any]) -> ThreadObject:

@@ -2,11 +2,12 @@
 import { complain } from "./parts.js";
 
 const UNANSWERED = "The server does not answer. What you wrote is still here; try again.";
+const FAILED = "The server failed to answer. What you wrote is still here; try again.";
 const hasKeyboard = matchMedia("(pointer: fine)");
-const draft = `draft:${location.pathname}`;
-
 const list = document.getElementById("messages");
 const composer = () => document.getElementById("composer");
+// Of all pages whose composer posts to the same place.
+const draft = `draft:${new URL(composer().action).pathname}`;
 const words = () => composer().elements.content;
 
 /** A bubble with what is on its way; the server's list, which does not have it, takes its place. */
@@ -62,10 +63,17 @@ document.addEventListener("htmx:finally:request", (event) => {
   unsay();
   composer().querySelector(".send button").disabled = false;
 });
+// What a proxy answers for the server is no part of a page.
+document.addEventListener("htmx:finally:request", ({ target, detail }) => {
+  const isRefused = detail.ctx.response?.status >= 400;
+  if (isRefused && target.matches?.("form") && target.isConnected && !target.querySelector("[role=alert]")) complain(target, FAILED);
+});
 document.addEventListener("holdfast:changed", ({ detail }) => detail.source?.id === "composer" && unsay());
 document.addEventListener("htmx:error", ({ target }) => {
   if (target.matches?.("form")) complain(target, UNANSWERED);
 });
+// A field that is refused must be seen.
+document.addEventListener("invalid", ({ target }) => target.closest("details:not([open])")?.toggleAttribute("open"), true);
 document.addEventListener("input", ({ target }) => target === words() && keep());
 document.addEventListener("keydown", (event) => {
   const isSent = event.key === "Enter" && !event.shiftKey && !event.isComposing && hasKeyboard.matches;

@@ -89,6 +89,7 @@ stream.addEventListener("htmx:error", () => (fail(), connectLater()));
 addEventListener("pagehide", () => connection?.abortController.abort());
 addEventListener("pageshow", ({ persisted }) => persisted && location.reload());
 addEventListener("offline", () => show("reconnecting"));
+addEventListener("online", () => connection?.reader?.cancel()); // it may be the same one: to make it anew tells
 
 indicator.addEventListener("htmx:after:swap", () => polling && show("polling"));
 indicator.addEventListener("htmx:response:error", ({ detail }) => refuse(detail.ctx.response.status));
@@ -103,6 +104,7 @@ document.addEventListener("holdfast:gap", () => {
 
 /** Opens the stream. */
 export function begin() {
+  indicator.hidden = false;
   stream.setAttribute("hx-sse:connect", stream.dataset.address);
   htmx.process(stream);
 }

@@ -30,6 +30,14 @@ function tile() {
   remember();
 }
 
+/** The place nearest to this one that is on the grid and within the display. */
+function within(place) {
+  const [columns, rows] = [Math.floor(desk.clientWidth / cell()), Math.floor(desk.clientHeight / cell())];
+  const w = between(LEAST.w, Math.round(place.w), columns);
+  const h = between(LEAST.h, Math.round(place.h), rows);
+  return { x: between(0, Math.round(place.x), columns - w), y: between(0, Math.round(place.y), rows - h), w, h };
+}
+
 function button(className, label, text) {
   const made = document.createElement("button");
   Object.assign(made, { type: "button", className: `quiet ${className}`, textContent: text, title: label });
@@ -68,15 +76,15 @@ class HudPane extends HTMLElement {
     return { x: cells[0], y: cells[1], w: cells[2], h: cells[3] };
   }
 
-  /** Puts it there, on the grid and within the display. */
+  /** Puts it there. */
   put(place) {
-    const [columns, rows] = [Math.floor(desk.clientWidth / cell()), Math.floor(desk.clientHeight / cell())];
-    const w = between(LEAST.w, Math.round(place.w), columns);
-    const h = between(LEAST.h, Math.round(place.h), rows);
-    const x = between(0, Math.round(place.x), columns - w);
-    const y = between(0, Math.round(place.y), rows - h);
-    this.place = { x, y, w, h };
-    for (const [name, value] of Object.entries(this.place)) this.style.setProperty(`--${name}`, value);
+    this.place = within(place);
+    this.fit();
+  }
+
+  /** Shows it in its place as far as the display has room; it remembers the place for when there is more. */
+  fit() {
+    for (const [name, value] of Object.entries(within(this.place))) this.style.setProperty(`--${name}`, value);
   }
 
   raise() {
@@ -88,7 +96,7 @@ class HudPane extends HTMLElement {
     this.hidden = false;
     this.raise();
     this.scrollIntoView({ block: "nearest", inline: "start" });
-    (this.querySelector("#content, a[href], .move") ?? this).focus({ preventScroll: true });
+    this.#main()?.focus({ preventScroll: true });
     remember();
   }
 
@@ -97,6 +105,12 @@ class HudPane extends HTMLElement {
     this.hidden = true;
     remember();
     document.querySelector(`[data-pane="${this.name}"]`)?.focus();
+  }
+
+  /** Where somebody goes on who comes here by keyboard. */
+  #main() {
+    const seen = [...this.querySelectorAll("a[href], button, input, select")].filter((each) => each.checkVisibility());
+    return this.querySelector("#content, #search") ?? seen.find((each) => !each.closest(".bar")) ?? seen[0];
   }
 
   #press(event) {
@@ -130,14 +144,19 @@ class HudPane extends HTMLElement {
   }
 }
 
+/** Each pane in its place, if they have any and the window has room for them. */
+function arrange() {
+  if (!isWide() || !panes().every((pane) => pane.place)) return;
+  desk.classList.add("floating");
+  for (const pane of panes()) pane.fit();
+}
+
 /** Everything as it was left. */
 function restore() {
   const places = load();
   const isPlaced = panes().every(({ name }) => places[name]?.w);
-  if (isPlaced && isWide()) {
-    desk.classList.add("floating");
-    for (const pane of panes()) pane.put(places[pane.name]);
-  }
+  if (isPlaced) for (const pane of panes()) pane.place = places[pane.name];
+  arrange();
   // The pane that the page is about is always there.
   for (const pane of panes()) pane.hidden = pane.name !== "chat" && Boolean(places[pane.name]?.closed);
 }
@@ -145,7 +164,7 @@ function restore() {
 if (desk) {
   customElements.define("hud-pane", HudPane);
   restore();
-  addEventListener("resize", () => panes().forEach((pane) => pane.place && pane.put(pane.place)));
+  addEventListener("resize", arrange);
   const show = (name) => panes().find((pane) => pane.name === name)?.open();
   document.addEventListener("holdfast:pane", ({ detail }) => show(detail));
   document.querySelector(".dock").addEventListener("click", (event) => {

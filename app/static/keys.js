@@ -4,6 +4,7 @@ const keys = document.getElementById("keys");
 const shown = document.getElementById("keys-shown");
 
 const click = (selector) => document.querySelector(selector)?.click();
+const pane = (name) => document.dispatchEvent(new CustomEvent("holdfast:pane", { detail: name }));
 const focus = (selector) => document.querySelector(selector)?.focus();
 /** The last one on the page: of several that run, the newest reply. */
 const last = (selector) => [...document.querySelectorAll(selector)].at(-1);
@@ -11,13 +12,13 @@ const last = (selector) => [...document.querySelectorAll(selector)].at(-1);
 const DO = {
   "?": () => keys?.showModal(),
   n: () => click('[data-key="new"]'),
-  c: () => focus("#content"),
-  "/": () => focus("#search"),
+  c: () => (pane("chat"), focus("#content")),
+  "/": () => (pane("chats"), focus("#search")),
   s: () => last(".stop")?.click(),
   t: () => click("#tile"),
-  1: () => document.dispatchEvent(new CustomEvent("holdfast:pane", { detail: "chat" })),
-  2: () => document.dispatchEvent(new CustomEvent("holdfast:pane", { detail: "chats" })),
-  3: () => document.dispatchEvent(new CustomEvent("holdfast:pane", { detail: "user" })),
+  1: () => pane("chat"),
+  2: () => pane("chats"),
+  3: () => pane("user"),
 };
 
 const isWriting = (element) => element.matches("input, textarea, select, [contenteditable]");
@@ -27,7 +28,7 @@ document.addEventListener("keydown", (event) => {
   event.preventDefault();
   DO[event.key]();
 });
-if (shown) {
+if (shown && keys) {
   shown.hidden = false;
   shown.addEventListener("click", DO["?"]);
 }

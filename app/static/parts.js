@@ -41,9 +41,15 @@ function showComposer(fresh) {
   return [form];
 }
 
+/** Who has signed in anew since this page was made posts with another token. */
+function renew(token) {
+  if (token) for (const field of document.querySelectorAll("input[name=csrf_token]")) field.value = token;
+}
+
 /** Says beside a form why it was not taken. */
 export function complain(form, text, element = document.createElement("p")) {
   form.querySelector(":scope > [role=alert]")?.remove();
+  renew(element.dataset.token);
   if (text) Object.assign(element, { className: "error", textContent: text });
   element.setAttribute("role", "alert");
   form.append(element);

@@ -37,6 +37,8 @@ export function grow(frame) {
   const message = document.getElementById(frame.dataset.grown);
   if (!message || hasEnded(message)) return true;
   const joined = join(message.querySelector(":scope > .text"), frame);
-  if (joined) message.dataset.attempt = frame.dataset.attempt;
+  const { attempt } = frame.dataset;
+  // Who writes is at work, though the frame that says so may come later.
+  if (joined && attempt > Number(message.dataset.attempt)) Object.assign(message.dataset, { attempt, status: "processing" });
   return joined;
 }

@@ -1,5 +1,8 @@
 // Whether somebody has begun to fill in a form.
 
-const isChanged = (field) => field.value !== field.defaultValue || field.checked !== field.defaultChecked;
+/** A box without a value of its own has one all the same, which is no default. */
+const isBox = (field) => ["checkbox", "radio"].includes(field.type);
+const isChanged = (field) =>
+  isBox(field) ? field.checked !== field.defaultChecked : field.value !== field.defaultValue;
 
 export const isTyped = (root) => [...root.querySelectorAll("textarea, input")].some(isChanged);

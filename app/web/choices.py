@@ -37,21 +37,18 @@ class Choices:
     shown: Mapping[str, Any]
     usual: Mapping[str, Any]
     tools: tuple[str, ...] | None
+    others: str
     known: tuple[str, ...] = _KNOWN
-
-    @property
-    def others(self) -> str:
-        """The tools that are no boxes to tick."""
-        return " ".join(name for name in self.tools or () if name not in self.known)
 
 
 def offer(chosen: Mapping[str, Any], usual: Mapping[str, Any] | None = None) -> Choices:
     """The fields for what was chosen; after they were refused, with what was written in them."""
-    given = request.form if is_given() else chosen
-    tools = chosen.get("tools")
     if is_given():
-        tools = _named() if request.form.get("tools_by") else None
-    return Choices(_texts(given), _texts(usual or {}), None if tools is None else tuple(tools))
+        tools = tuple(_named()) if request.form.get("tools_by") else None
+        return Choices(_texts(request.form), _texts(usual or {}), tools, request.form.get("other_tools", ""))
+    named = chosen.get("tools")
+    others = " ".join(name for name in named or () if name not in _KNOWN)
+    return Choices(_texts(chosen), _texts(usual or {}), None if named is None else tuple(named), others)
 
 
 def is_given() -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -29,11 +29,15 @@ _NO_THREAD = UUID(int=0)
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """The Chats and User panes. `found` is what a search has found, None where nobody searches."""
+    """The Chats and User panes.
+
+    `asking` are the listed threads that need somebody; `found` is what a search has found, None where nobody searches.
+    """
 
     user: UserObject
     answerer: Model | None
     page: Page[ThreadObject]
+    asking: Set[UUID]
     query: str = ""
     archived: bool = False
     found: Sequence[Found] | None = None
@@ -54,19 +58,21 @@ class Desk:
 def of(user_id: UUID, thread_id: UUID | None = None, model: str | None = None) -> Desk:
     """The panes beside a page that is about something else, and where `model` answers."""
     user = accounts.get(user_id)
-    return Desk(user, _answerer(user, model), _page(user_id, None, archived=False), thread_id=thread_id)
+    page, asking = _page(user_id, None, archived=False)
+    return Desk(user, _answerer(user, model), page, asking, thread_id=thread_id)
 
 
 def asked(user_id: UUID) -> Desk:
     """The panes with the list that the request's address asks for. Raises InvalidField (cursor)."""
     query, archived = request.args.get("q", "").strip()[:_QUERY_CHARS], request.args.get("archived") == "1"
-    page = _page(user_id, request.args.get("cursor"), archived=archived)
+    page, asking = _page(user_id, request.args.get("cursor"), archived=archived)
     user, found = accounts.get(user_id), _found(user_id, query) if query else None
-    return Desk(user, _answerer(user), page, query, archived, found, at_chats=True)
+    return Desk(user, _answerer(user), page, asking, query, archived, found, at_chats=True)
 
 
-def _page(user_id: UUID, cursor: str | None, *, archived: bool) -> Page[ThreadObject]:
-    return threads.page(user_id, limit=_THREADS, cursor=cursor, order="last_activity", archived=archived, status=None)
+def _page(user_id: UUID, cursor: str | None, *, archived: bool) -> tuple[Page[ThreadObject], Set[UUID]]:
+    page = threads.page(user_id, limit=_THREADS, cursor=cursor, order="last_activity", archived=archived, status=None)
+    return page, threads.asking(thread.id for thread in page.items)
 
 
 def _found(user_id: UUID, query: str) -> Sequence[Found]:

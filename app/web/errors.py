@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from http import HTTPStatus
+from urllib.parse import urlsplit
 
 import structlog
 from flask import Blueprint, Flask, Response, current_app, g, request, url_for
@@ -14,7 +15,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RequestRedirect
 
 from app.auth import door
-from app.auth.errors import AuthError, Unauthenticated
+from app.auth.errors import AuthError, Outdated, Unauthenticated
 from app.chat.errors import ChatError, InvalidField, NotFound
 from app.chat.idempotency import Repeated
 from app.web.partial import is_partial
@@ -24,8 +25,12 @@ log = structlog.get_logger(__name__)
 
 _FOR_PROGRAMS = {"api", "v1"}
 _RETRY_SECONDS = "2"
+_OUTDATED = "This page is older than your sign-in."
+# The fields of all forms that somebody has thought about.
+_WRITTEN = ("content", "instructions", "title")
 # What somebody can do about it.
 _TODO = {
+    401: "Sign in, then send it again.",
     403: "Go back, reload the page, and try again.",
     404: "It may have been deleted, or it belongs to somebody else.",
     410: "It is gone for good.",
@@ -39,6 +44,7 @@ _TODO = {
 def init_app(app: Flask, pages: Blueprint) -> None:
     """Register the answers of `pages`, and one for addresses that nobody has."""
     pages.register_error_handler(Unauthenticated, _sign_in)
+    pages.register_error_handler(Outdated, lambda _: page(403, _OUTDATED, door.csrf_token()))
     pages.register_error_handler(AuthError, lambda error: page(403, str(error)))
     pages.register_error_handler(NotFound, lambda error: page(404, str(error)))
     pages.register_error_handler(InvalidField, lambda error: page(422, f"{error.field}: {error}"))
@@ -51,16 +57,18 @@ def init_app(app: Flask, pages: Blueprint) -> None:
     app.before_request(_unrouted)
 
 
-def page(status: int, detail: str) -> Response:
-    """The page of one error, with the message that could not be posted, so that it is not lost.
+def page(status: int, detail: str, token: str | None = None) -> Response:
+    """The page of one error, with what could not be posted, so that it is not lost; a script can go on with `token`.
 
     Rendered without the context of other pages: that asks the database, which may be what failed.
     """
     what = {"status": status, "phrase": HTTPStatus(status).phrase, "detail": detail, "todo": _TODO.get(status)}
     if is_partial():
-        html = _template("_problem").render(**what, next=_origin())
+        html = _template("_problem").render(**what, next=_origin(), token=token)
     else:
-        html = _template("show").render(**what, kept=_kept(), theme=theme(), request_id=g.get("request_id"))
+        html = _template("show").render(
+            **what, kept=_kept(), next=_origin(), theme=theme(), request_id=g.get("request_id")
+        )
     return Response(html, status, mimetype="text/html")
 
 
@@ -70,7 +78,7 @@ def _template(name: str) -> Template:
 
 def _kept() -> str:
     try:
-        return request.form.get("content", "")
+        return next(filter(None, map(request.form.get, _WRITTEN)), "")
     except HTTPException:  # too large to be read at all
         return ""
 
@@ -79,14 +87,18 @@ def _sign_in(_: Unauthenticated) -> ResponseReturnValue:
     """Where to go on after signing in. A script is told so: its page stays, with what is typed there."""
     if is_partial() or request.endpoint == "web.streams.show":
         return page(401, "You are signed out. What you wrote is still here.")
+    if request.method not in door.SAFE_METHODS:
+        return page(401, "You are signed out.")
     return see(url_for("web.session.new", next=_origin()))
 
 
 def _origin() -> str:
     """This page, or the one whose form was sent."""
-    thread_id = (request.view_args or {}).get("thread_id")
     if request.method in door.SAFE_METHODS and not is_partial():
         return request.full_path.rstrip("?")
+    sender, thread_id = urlsplit(request.referrer or ""), (request.view_args or {}).get("thread_id")
+    if sender.netloc == request.host:
+        return sender.path
     return url_for("web.threads.show", thread_id=thread_id) if thread_id else url_for("web.threads.index")
 
 

@@ -13,7 +13,7 @@ from flask import render_template
 from app.chat import reading, snapshots, threads
 from app.chat.objects import MessageObject, ToolInvocation
 from app.extensions import settings
-from app.models import ACTIVE
+from app.models import ACTIVE, Status
 from app.stream import events, sse
 from app.stream.events import Event
 from app.web import history
@@ -159,7 +159,9 @@ class Frames:
         if message.attempt > known.attempt:
             self._texts[str(message.id)] = known = Growing(message.attempt, message.content)
         known.grown()  # what is shown now need not be sent again
-        return message.model_copy(update={"content": known.text, "attempt": known.attempt})
+        # Who has written of an attempt is in it, though the row was read before that was claimed.
+        status = Status.PROCESSING if known.attempt > message.attempt else message.status
+        return message.model_copy(update={"content": known.text, "attempt": known.attempt, "status": status})
 
     def _framed(self, html: str) -> bytes:
         """One unnamed message of the stream, which the page takes over."""

@@ -101,7 +101,8 @@ class Stack:
 
     def launch_worker(self, name: str) -> None:
         """Start a worker; it may not take jobs yet."""
-        self.start(name, "-m", "celery", "--app", "workers.worker", "--quiet", "worker", "--hostname", f"{name}@test")
+        celery = ("-m", "gevent.monkey", "--module", "celery", "--app", "workers.worker", "--quiet")
+        self.start(name, *celery, "worker", "--pool", "gevent", "--hostname", f"{name}@test")
 
     def kill(self, name: str, number: signal.Signals = signal.SIGKILL) -> float:
         """Send the signal and wait for the end; returns how many seconds that took."""

@@ -50,6 +50,12 @@ def test_a_page_that_asks_does_not_load_itself_again_under_the_answer(page: Thre
     assert page.tree().css("meta[http-equiv=refresh]") == []
 
 
+def test_the_list_of_chats_says_who_is_asked_whatever_waits_behind_it(page: ThreadPage, question: Asked) -> None:
+    page.say("queued behind it")
+    tag = one(parsed(page.visitor.get("/chat")), ".threads [data-status]")
+    assert (tag.text(), tag.attributes["data-status"]) == ("needs an answer", "requires_action")
+
+
 def test_an_option_is_an_answer_even_with_words_beside_it(page: ThreadPage, question: Asked) -> None:
     fields = {"action_id": str(question.action_id), "option": "left", "content": ""}
     assert page.act("input", question.reply_id, **fields).status_code == 303

@@ -33,9 +33,15 @@ def test_a_page_sends_somebody_unknown_to_sign_in_and_back(make_site: MakeSite, 
 
 
 @pytest.mark.parametrize(("path", "back"), [("/chat", "/chat"), (NOWHERE, NOWHERE), (f"{NOWHERE}/cancel", NOWHERE)])
-def test_a_form_sent_after_signing_out_comes_back_to_its_page(make_site: MakeSite, path: str, back: str) -> None:
-    response = make_site().test_client().post(path, data={"content": "hi"}, headers=HTML)
-    assert (response.status_code, response.location) == (303, f"/signin?next={back}")
+def test_a_form_sent_after_signing_out_is_kept_and_comes_back_to_its_page(
+    make_site: MakeSite, path: str, back: str
+) -> None:
+    client = make_site().test_client()
+    for sender, there in (("", back), ("http://localhost/settings", "/settings"), ("http://evil.example/x", back)):
+        response = client.post(path, data={"content": "kept for you"}, headers=HTML | {"Referer": sender})
+        assert response.status_code == 401
+        assert "kept for you" in response.text
+        assert f'href="/signin?next={there}"' in response.text
 
 
 @pytest.mark.parametrize(

@@ -125,6 +125,15 @@ def test_a_new_attempt_begins_without_text_and_a_reset_replaces_it(page: ThreadP
     assert one(found[-1][1], "[data-grown]").attributes["data-attempt"] == "2"
 
 
+def test_a_reply_that_was_heard_of_runs_though_its_row_was_read_before(page: ThreadPage) -> None:
+    with page.meanwhile():
+        first = snapshot(page)
+    renamed = Event(events.THREAD_UPDATED, str(page.sent.thread.id), fields={"thread": {}}, cursor="3-0")
+    [*_, (_, tree)] = frames(page, first, delta(page.sent.reply, 0, "one", "2-0"), renamed, None)
+    shown = one(tree, f"#message-{page.sent.reply.id}").attributes
+    assert (shown["data-attempt"], shown["data-status"]) == ("1", "processing")
+
+
 def test_an_end_is_the_message_as_the_page_shows_it(page: ThreadPage) -> None:
     page.do(lambda: finishing.finish(begun(page.sent), ending("# done")))
     ended = page.do(lambda: reading.get(page.user_id, page.sent.reply.id))

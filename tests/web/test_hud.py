@@ -167,6 +167,37 @@ def test_a_layout_of_a_wide_window_does_not_harm_a_narrow_one(ada: Person) -> No
     expect(pane(ada, "chat")).to_be_in_viewport(ratio=0.9)
 
 
+def test_a_layout_of_a_wide_window_is_there_again_after_a_narrow_one(ada: Person) -> None:
+    drag(ada, pane(ada, "user").locator(".bar"), -10, 0)
+    names = ("chat", "chats", "user")
+    before = [box(ada, name) for name in names]
+    for reload in (False, True):
+        ada.page.set_viewport_size({"width": 500, "height": 600})
+        if reload:
+            ada.page.reload()
+        ada.page.keyboard.press("Escape")
+        pane(ada, "user").get_by_role("button", name="Put User away").click()
+        ada.page.get_by_role("navigation").get_by_role("link", name="User", exact=True).click()
+        ada.page.set_viewport_size({"width": 1400, "height": 900})
+        assert [box(ada, name) for name in names] == before
+
+
+@pytest.mark.parametrize("width", [390, 1400])
+def test_keys_lead_to_what_a_pane_is_for_even_if_it_was_put_away(meet: MeetPerson, width: int) -> None:
+    ada = meet("ada", viewport={"width": width, "height": 800})
+    ada.sign_up()
+    ada.page.goto("/")
+    for key, name, label in (("/", "chats", "Search"), ("c", "chat", "Message"), ("1", "chat", "Message")):
+        ada.page.evaluate(f"document.querySelector('#pane-{name}').close()")
+        ada.page.locator("main").focus()
+        ada.page.keyboard.press(key)
+        expect(pane(ada, name)).to_be_in_viewport()
+        expect(ada.page.get_by_label(label, exact=True)).to_be_focused()
+    ada.page.locator("main").focus()
+    ada.page.keyboard.press("3")
+    assert ada.page.evaluate("document.activeElement.closest('hud-pane')?.id") == "pane-user"
+
+
 def test_a_layout_of_nonsense_is_nothing(ada: Person) -> None:
     before = box(ada, "chat")
     ada.page.evaluate("localStorage.setItem('desk:' + document.body.dataset.user, '{\"chat\": 1')")

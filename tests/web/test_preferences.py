@@ -70,6 +70,8 @@ def test_nonsense_is_named_and_the_rest_is_kept_in_the_form(visitor: Visitor, fi
     assert response.status_code == 422
     tree = parsed(response)
     assert len(tree.css("[role=alert]")) == 1
+    if field == "other_tools":
+        assert one(tree, "#other_tools").attributes["value"] == value
     if field != "max_output_tokens":
         assert one(tree, "#max_output_tokens").attributes["value"] == "77"
     assert preferences(visitor) == {}

@@ -14,7 +14,7 @@ STYLE = (ROOT / "app" / "static" / "holdfast.css").read_text()
 def rules() -> str:
     """The stylesheet without the blocks that give names, comments, and what stands in the head of a @media rule."""
     text = re.sub(r"/\*.*?\*/", "", STYLE, flags=re.DOTALL)
-    text = re.sub(r"(?m)^(?::root|\[data-theme=\"light\"\]|@property --cell) \{.*?^\}", "", text, flags=re.DOTALL)
+    text = re.sub(r"(?m)^(?::root|@media screen|@property --cell) \{.*?^\}", "", text, flags=re.DOTALL)
     return re.sub(r"@media[^{]*", "", text)
 
 

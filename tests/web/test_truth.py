@@ -112,6 +112,55 @@ def test_a_message_that_did_not_get_through_is_not_lost(ada: Person) -> None:
     forgive(ada)
 
 
+@pytest.mark.parametrize("status", [500, 502, 504])
+def test_what_a_proxy_answers_for_the_server_is_told(ada: Person, status: int) -> None:
+    ada.start("first")
+    ada.sees_status("completed")
+    page = {"status": status, "content_type": "text/html", "body": "<html><h1>Bad Gateway</h1></html>"}
+    ada.page.route("**/chat/*", lambda route: route.fulfill(**page))
+    words(ada).fill("second")
+    ada.page.get_by_role("button", name="Send").click()
+    expect(ada.page.get_by_role("alert")).to_contain_text("still here; try again")
+    assert words(ada).input_value() == "second"
+    ada.complaints.clear()  # the browser's own note of the status
+
+
+def test_a_field_that_is_refused_is_shown(ada: Person) -> None:
+    ada.start("first")
+    ada.sees_status("completed")
+    ada.page.get_by_text("Options", exact=True).click()
+    ada.page.get_by_label("Temperature").fill("9")
+    ada.page.get_by_text("Options", exact=True).click()
+    words(ada).fill("second")
+    ada.page.get_by_role("button", name="Send").click()
+    expect(ada.page.get_by_label("Temperature")).to_be_visible()
+    expect(ada.page.get_by_label("Temperature")).to_be_focused()
+
+
+def test_a_network_that_was_away_for_a_moment_is_back(ada: Person) -> None:
+    ada.start("first")
+    expect(connection(ada)).to_have_attribute("data-state", "live")
+    ada.context.set_offline(True)
+    expect(connection(ada)).to_have_attribute("data-state", "reconnecting")
+    ada.context.set_offline(False)
+    expect(connection(ada)).to_have_attribute("data-state", "live")
+    forgive(ada)
+
+
+def test_what_a_chat_is_called_changes_in_every_tab(ada: Person) -> None:
+    address = ada.start("first")
+    ada.sees_status("completed")
+    other = ada.context.new_page()
+    other.goto(address)
+    expect(other.locator("#connection")).to_have_attribute("data-state", "live")
+    ada.page.locator("#thread-menu summary").click()
+    ada.page.get_by_label("Title").fill("Of rivers")
+    ada.page.get_by_role("button", name="Rename").click()
+    expect(other.get_by_role("heading", level=1)).to_have_text("Of rivers")
+    expect(other).to_have_title("Of rivers · Holdfast")
+    other.close()
+
+
 def test_a_refused_message_says_why_and_stays(ada: Person) -> None:
     ada.start("first")
     ada.sees_status("completed")
