@@ -84,7 +84,7 @@ def test_whoever_answers_second_is_told_and_keeps_the_text(page: ThreadPage, que
 
 
 def test_whoever_answers_too_late_is_told_so(page: ThreadPage) -> None:
-    late = page.do(lambda: ask(page.sent, seconds=0.01))
+    late = page.do(lambda: ask(page.sent, seconds=0.001))
     response = page.act("input", late.reply_id, action_id=str(late.action_id), content="hello?")
     assert response.status_code == 410
     tree = parsed(response)
