@@ -104,7 +104,8 @@ def _origin() -> str:
 
 def _refused(error: HTTPException) -> Response:
     """What Flask or the rate limiter refused, with the headers it wanted to send."""
-    response = page(error.code or 500, error.description or "")
+    detail = error.description or ""
+    response = page(error.code or 500, f"More than {detail} is too much." if error.code == 429 else detail)
     for name, value in error.get_headers():
         if name.lower() not in {"content-type", "content-length"}:
             response.headers[name] = value

@@ -7,6 +7,7 @@ from typing import Annotated, TypeVar
 
 from flask import request
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic_core import ErrorDetails
 
 from app.extensions import settings
 from app.text import clean
@@ -36,6 +37,12 @@ Left = BeforeValidator(lambda value: value if value and value.strip() else None)
 
 T = TypeVar("T", bound=Form)
 
+# In place of what Pydantic says of a text that was cleaned before it was measured.
+_LENGTHS = {
+    "too_short": "must have at least {min_length} characters, has {actual_length}",
+    "too_long": "must have at most {max_length} characters, has {actual_length}",
+}
+
 
 class Refused(Exception):
     """A form cannot be accepted; `errors` has a sentence for each field that must change."""
@@ -50,5 +57,10 @@ def read(kind: type[T]) -> T:
     try:
         return kind.model_validate(request.form.to_dict())
     except ValidationError as error:
-        problems = error.errors(include_url=False, include_input=False, include_context=False)
-        raise Refused({str(item["loc"][0]): item["msg"].removeprefix("Value error, ") for item in problems}) from None
+        problems = error.errors(include_url=False, include_input=False)
+        raise Refused({str(item["loc"][0]): _said(item) for item in problems}) from None
+
+
+def _said(problem: ErrorDetails) -> str:
+    words = _LENGTHS.get(problem["type"])
+    return words.format(**problem["ctx"]) if words else problem["msg"].removeprefix("Value error, ")
