@@ -13,6 +13,7 @@ let failures = 0;
 let connection = null;
 let isOpen = false;
 let isHeard = false; // since it was opened
+let isAnswered = true; // when it was asked last
 let patience;
 let polling;
 let retry;
@@ -41,7 +42,7 @@ function endPolling() {
 function refuse(status) {
   if (status === 401) show("signed-out");
   else if (status === 404) show("gone");
-  else return show(polling ? "polling" : "reconnecting");
+  else return show(polling && isAnswered ? "polling" : "reconnecting");
   endPolling();
 }
 
@@ -91,9 +92,9 @@ addEventListener("pageshow", ({ persisted }) => persisted && location.reload());
 addEventListener("offline", () => show("reconnecting"));
 addEventListener("online", () => connection?.reader?.cancel()); // it may be the same one: to make it anew tells
 
-indicator.addEventListener("htmx:after:swap", () => polling && show("polling"));
+indicator.addEventListener("htmx:after:swap", () => ((isAnswered = true), polling && show("polling")));
 indicator.addEventListener("htmx:response:error", ({ detail }) => refuse(detail.ctx.response.status));
-indicator.addEventListener("htmx:error", () => show("reconnecting"));
+indicator.addEventListener("htmx:error", () => ((isAnswered = false), show("reconnecting")));
 
 // Without a cursor the stream begins with the whole page.
 document.addEventListener("holdfast:gap", () => {

@@ -14,7 +14,8 @@ export function replace(old, part) {
   }
   const focused = old.contains(document.activeElement) ? document.activeElement : null;
   old.replaceWith(part);
-  if (focused) [...part.querySelectorAll(focused.localName)].find((twin) => role(twin) === role(focused))?.focus();
+  const twins = focused ? [...part.querySelectorAll(focused.localName)] : [];
+  twins.find((twin) => !twin.disabled && role(twin) === role(focused))?.focus();
   return part;
 }
 
