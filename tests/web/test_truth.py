@@ -140,11 +140,9 @@ def test_a_field_that_is_refused_is_shown(ada: Person) -> None:
 def test_a_network_that_was_away_for_a_moment_is_back(ada: Person) -> None:
     ada.start("first")
     expect(connection(ada)).to_have_attribute("data-state", "live")
-    ada.context.set_offline(True)
-    expect(connection(ada)).to_have_attribute("data-state", "reconnecting")
-    ada.context.set_offline(False)
-    expect(connection(ada)).to_have_attribute("data-state", "live")
-    forgive(ada)
+    for event, state in (("offline", "reconnecting"), ("online", "live")):
+        ada.page.evaluate(f"dispatchEvent(new Event('{event}'))")  # a short one, through which the stream lives on
+        expect(connection(ada)).to_have_attribute("data-state", state)
 
 
 def test_what_a_chat_is_called_changes_in_every_tab(ada: Person) -> None:
