@@ -268,7 +268,7 @@ def test_a_reader_who_scrolled_up_stays_there_and_is_told_what_is_new(ada: Perso
 
 def test_a_growing_reply_is_followed(ada: Person) -> None:
     ada.start("!delay 0.003\n!words 1500")
-    expect(ada.last_text).to_contain_text("w1000")
+    expect(ada.last_text).to_contain_text("w1000", timeout=20_000)
     assert ada.page.locator("#scroll").evaluate("scroll => scroll.scrollTop") > -80
     ada.sees_status("completed")
     assert ada.page.locator("#scroll").evaluate("scroll => scroll.scrollTop") > -80
