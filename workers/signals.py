@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import queue
 import threading
+import time
 from typing import Any
 
 import structlog
@@ -24,6 +26,8 @@ from workers.workshop import open_workshop
 _CHILDREN_SECONDS = 3.0  # to hand over what they write; the supervisor kills a worker after 7
 _CELERY_SECONDS = 5.0  # to stop; more than a hand-over may take
 
+_told: queue.SimpleQueue[None] = queue.SimpleQueue()
+
 log = structlog.get_logger(__name__)
 
 
@@ -31,7 +35,7 @@ def connect() -> None:
     """Register the receivers below; Celery holds them weakly, this module holds them for good."""
     signals.setup_logging.connect(_log)
     signals.worker_init.connect(_start)
-    signals.worker_shutting_down.connect(_drain)
+    signals.worker_shutting_down.connect(_tell)
     signals.worker_shutdown.connect(_leave)
 
 
@@ -64,22 +68,25 @@ def _start(**_: Any) -> None:
     apart = app.extensions["apart"] = Apart(settings.alone_at_once)
     workshop = app.extensions["workshop"] = open_workshop(app, settings, apart.start)
     garbage.collect_seldom()
+    threading.Thread(target=_drain, args=[app], name="drain", daemon=True).start()
     Reaper(app, settings, finishing.end_abandoned, finishing.announce).start()
     log.info("worker started", threads=settings.worker_threads, lease=str(workshop.presence.lease_id))
 
 
-def _drain(**_: Any) -> None:
-    """The first signal to stop: running replies are handed over, and Celery waits for their threads to return."""
-    if InApp.flask is not None:
-        InApp.flask.extensions["apart"].drain()
-        InApp.flask.extensions["workshop"].presence.drain()
-        leaving = threading.Timer(_CELERY_SECONDS, _leave_anyway)
-        leaving.daemon = True
-        leaving.start()
+def _tell(**_: Any) -> None:
+    """The first signal to stop. Its handler may wait for nothing, under gevent not even for a lock."""
+    _told.put(None)
 
 
-def _leave_anyway() -> None:
-    """Celery's loop may be held by a broker that does not answer, for as long as that lasts."""
+def _drain(app: Flask) -> None:
+    """Once told, running replies are handed over, and Celery waits for them to return.
+
+    But its loop may be held by a broker that does not answer, for as long as that lasts.
+    """
+    _told.get()
+    app.extensions["apart"].drain()
+    app.extensions["workshop"].presence.drain()
+    time.sleep(_CELERY_SECONDS)
     log.warning("Celery has not stopped in time; leaving without it")
     _leave()
     os._exit(0)
