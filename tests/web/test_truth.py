@@ -181,6 +181,19 @@ def test_what_is_written_survives_a_reload_and_leaves_with_whoever_wrote_it(ada:
     expect(words(ada)).to_have_value("")
 
 
+def test_a_stream_that_is_asked_for_twice_is_opened_once(ada: Person) -> None:
+    ada.start("first")
+    ada.sees_status("completed")
+    routes = held(ada.page, "**/sse/*")
+    with ada.page.expect_request("**/sse/*"):
+        ada.page.reload()
+    ada.page.evaluate("htmx.trigger(document.getElementById('stream'), 'connect')")
+    routes[0].continue_()
+    expect(connection(ada)).to_have_attribute("data-state", "live")
+    ada.page.evaluate("new Promise(done => setTimeout(done))")  # what was put off would be asked for now
+    assert len(routes) == 1
+
+
 def test_where_streams_are_blocked_the_page_asks_again_and_again(ada: Person) -> None:
     ada.context.route("**/sse/*", lambda route: route.abort())
     ada.start(SLOW.format(40))
