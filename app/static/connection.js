@@ -4,6 +4,7 @@ import { showOnly } from "./show.js";
 const READY_MS = 8000;
 const RETRY_MS = 5000;
 const POLL_MS = 2000;
+const SOON_MS = 100; // in which a page that comes to the front hears so twice
 const FAILURES = 2; // before asking again and again is worth its while
 
 const stream = document.getElementById("stream");
@@ -20,8 +21,12 @@ let retry;
 
 const is = (...states) => states.includes(indicator.dataset.state);
 
+/** What is gone stays so; who was signed out is so until the server answers as before. */
+const AFTER = { "signed-out": ["live", "polling", "gone"], gone: [] };
+
 function show(state) {
-  if (is(state) || is("signed-out", "gone")) return;
+  const isSaid = AFTER[indicator.dataset.state]?.includes(state) ?? true;
+  if (is(state) || !isSaid) return;
   indicator.dataset.state = state;
   showOnly(indicator, state);
 }
@@ -58,6 +63,14 @@ function connect() {
   if (!is("signed-out", "gone")) htmx.trigger(stream, "connect");
 }
 
+/** They may have signed in elsewhere; what is shown stays until it is known, for their pointer may be on its link. */
+function tryAgain() {
+  if (document.hidden || !is("signed-out")) return;
+  isAnswered = false;
+  clearTimeout(retry);
+  retry = setTimeout(() => htmx.trigger(stream, "connect"), SOON_MS);
+}
+
 /** The first connection is made once; after that the stream reconnects by itself. */
 function connectLater() {
   clearTimeout(retry);
@@ -69,7 +82,8 @@ stream.addEventListener("htmx:sse:before:connection", (event) => {
   if (isOpen && !isHeard) fail();
   else if (isOpen) show("reconnecting");
   isOpen = isHeard = false;
-  if (is("signed-out", "gone")) event.preventDefault();
+  // Before the first attempt of a connection there was an answer.
+  if (connection.attempt && is("signed-out", "gone")) event.preventDefault();
 });
 stream.addEventListener("htmx:sse:after:connection", () => {
   isOpen = true;
@@ -90,6 +104,8 @@ stream.addEventListener("htmx:error", () => (fail(), connectLater()));
 addEventListener("pagehide", () => connection?.abortController.abort());
 addEventListener("pageshow", ({ persisted }) => persisted && location.reload());
 addEventListener("offline", () => show("reconnecting"));
+addEventListener("focus", tryAgain);
+document.addEventListener("visibilitychange", tryAgain);
 addEventListener("online", () => connection?.reader?.cancel()); // it may be the same one: to make it anew tells
 
 indicator.addEventListener("htmx:after:swap", () => ((isAnswered = true), polling && show("polling")));

@@ -49,6 +49,23 @@ class Person:
         """Fill in the form of the page one is on."""
         self._give_password("Sign in")
 
+    def sign_out_elsewhere(self) -> None:
+        """End the sign-in without this page's doing."""
+        token = self.page.locator("[name=csrf_token]").first.get_attribute("value") or ""
+        signed_out = self.page.request.post("/signout", form={"csrf_token": token}, max_redirects=0)
+        assert signed_out.status == 303
+
+    def sign_in_beside(self, link: Locator) -> None:
+        """Follow a link that opens the sign-in in a tab of its own, sign in there, see this page, and come back."""
+        with self.context.expect_page() as opened:
+            link.click()
+        first, self.page = self.page, opened.value
+        self.sign_in()
+        self.page.wait_for_url(first.url)
+        self.page.close()
+        self.page = first
+        first.evaluate("dispatchEvent(new Event('focus'))")  # which a browser without a screen does not send
+
     def say(self, text: str) -> None:
         """Send a message from the page one is on."""
         self.page.get_by_label("Message", exact=True).fill(text)

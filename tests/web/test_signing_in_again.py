@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
-
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Locator, expect
 
 from tests.web.conftest import MeetPerson
 from tests.web.person import Person
 
 ASK = '!tool ask_user {"question": "Which?"}\n!step\n!results'
+APPROVE = '!tool files__erase {"path": "notes.txt"}\n!step\n!results'
 
 
 @pytest.fixture
@@ -20,48 +19,51 @@ def ada(meet: MeetPerson) -> Person:
     return person
 
 
-def sign_in_elsewhere(person: Person) -> None:
-    other = person.context.new_page()
-    other.goto("/signin")
-    other.get_by_label("Email").fill(person.email)
-    person.page, first = other, person.page
-    person.sign_in()
-    other.wait_for_url("**/")
-    person.page = first
-    other.close()
-    first.bring_to_front()
+def question(person: Person) -> Locator:
+    """The form of what the newest reply asks."""
+    return person.replies.last.locator("form").filter(has=person.page.get_by_role("textbox"))
 
 
-def test_an_answer_is_sent_after_signing_in_elsewhere(ada: Person) -> None:
+def test_a_typed_answer_outlives_the_sign_in_that_is_asked_for_beside_it(ada: Person) -> None:
     ada.start(ASK)
     ada.sees_status("requires_action")
-    form = ada.replies.last.locator("form").filter(has=ada.page.get_by_role("textbox"))
+    form = question(ada)
     form.get_by_role("textbox").fill("the left one")
     ada.context.clear_cookies()
     form.get_by_role("button").first.click()
     expect(form.get_by_role("alert")).to_contain_text("signed out")
-    sign_in_elsewhere(ada)
+    ada.sign_in_beside(form.get_by_role("link", name="Sign in"))
     form.get_by_role("button").first.click()
     expect(form.get_by_role("alert")).to_contain_text("send it again")
     expect(form.get_by_role("textbox")).to_have_value("the left one")
     form.get_by_role("button").first.click()
     ada.sees_status("completed")
     expect(ada.last_text).to_contain_text("the left one")
-    ada.forgive("htmx:")
+    ada.forgive("status 401")
 
 
-def test_the_link_beside_an_answer_leads_to_the_sign_in_and_back(ada: Person) -> None:
-    address = ada.start(ASK)
+def test_a_reason_outlives_the_sign_in_that_the_indicator_asks_for(meet: MeetPerson) -> None:
+    ada = meet("ada")
+    ada.allow(ada.sign_up(), "files__*")
+    ada.start(APPROVE)
     ada.sees_status("requires_action")
-    form = ada.replies.last.locator("form").filter(has=ada.page.get_by_role("textbox"))
-    form.get_by_role("textbox").fill("the left one")
-    ada.context.clear_cookies()
-    form.get_by_role("button").first.click()
-    form.get_by_role("link", name="Sign in").click()
-    ada.page.wait_for_url(re.compile("/signin"))
-    ada.sign_in()
-    ada.page.wait_for_url(address)
-    ada.forgive("htmx:")
+    indicator = ada.page.locator("#connection")
+    expect(indicator).to_have_attribute("data-state", "live")
+    reason = ada.page.get_by_label("Reason, if you reject it")
+    reason.fill("not that one")
+    ada.page.get_by_role("radio", name="Reject").check()
+    ada.sign_out_elsewhere()
+    expect(indicator).to_have_attribute("data-state", "signed-out", timeout=20_000)
+    ada.sign_in_beside(indicator.get_by_role("link", name="sign in"))
+    expect(indicator).to_have_attribute("data-state", "live")
+    expect(reason).to_have_value("not that one")
+    decide = ada.replies.last.get_by_role("button", name="Decide")
+    decide.click()
+    expect(ada.replies.last.get_by_role("alert")).to_contain_text("send it again")
+    decide.click()
+    ada.sees_status("completed")
+    expect(ada.last_text).to_contain_text("not that one")
+    ada.forgive("status 401")
 
 
 @pytest.mark.parametrize("path", ["/", "/chat"])
@@ -71,8 +73,11 @@ def test_a_first_message_is_there_after_signing_in(ada: Person, path: str) -> No
     words.fill("a first thought")
     ada.context.clear_cookies()
     ada.page.get_by_role("button", name="Send").click()
-    ada.page.get_by_role("alert").get_by_role("link", name="Sign in").click()
-    ada.sign_in()
-    ada.page.wait_for_url(re.compile(rf"{path}$"))
+    ada.sign_in_beside(ada.page.get_by_role("alert").get_by_role("link", name="Sign in"))
+    ada.page.get_by_role("button", name="Send").click()
+    expect(ada.page.get_by_role("alert")).to_contain_text("send it again")
     expect(words).to_have_value("a first thought")
-    ada.forgive("htmx:")
+    ada.page.reload()
+    expect(words).to_have_value("a first thought")
+    ada.say(words.input_value())
+    expect(ada.page.locator("#messages > .user .text")).to_have_text("a first thought")

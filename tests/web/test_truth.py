@@ -234,21 +234,44 @@ def test_a_connection_that_breaks_heals_in_every_tab(ada: Person, stack: Stack) 
 
 
 def test_somebody_who_was_signed_out_elsewhere_is_asked_to_sign_in_and_loses_no_text(ada: Person) -> None:
-    address = ada.start("first")
+    ada.start("first")
     ada.sees_status("completed")
     words(ada).fill("half a thought")
-    token = ada.page.locator("[name=csrf_token]").first.get_attribute("value") or ""
-    signed_out = ada.page.request.post("/signout", form={"csrf_token": token}, max_redirects=0)
-    assert signed_out.status == 303
+    ada.sign_out_elsewhere()
     link = connection(ada).get_by_role("link", name="sign in")
     expect(link).to_be_visible(timeout=20_000)
     ada.page.get_by_role("button", name="Send").click()
     expect(ada.page.get_by_role("alert")).to_contain_text("signed out")
     expect(words(ada)).to_have_value("half a thought")
-    link.click()
-    ada.sign_in()
-    ada.page.wait_for_url(address)
+    ada.sign_in_beside(link)
+    expect(connection(ada)).to_have_attribute("data-state", "live")
     expect(words(ada)).to_have_value("half a thought")
+    for replies in (1, 2):
+        ada.page.get_by_role("button", name="Send").click()
+        expect(ada.replies).to_have_count(replies)
+    ada.forgive("status 401")
+
+
+def test_somebody_who_is_still_signed_out_goes_on_being_asked(ada: Person) -> None:
+    ada.start("first")
+    ada.sign_out_elsewhere()
+    expect(connection(ada)).to_have_attribute("data-state", "signed-out", timeout=20_000)
+    with ada.page.expect_response("**/sse/*") as answered:
+        ada.page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    assert answered.value.status == 401
+    expect(connection(ada).get_by_role("link", name="sign in")).to_be_visible()
+    ada.forgive("status 401")
+
+
+def test_somebody_who_signs_in_again_where_streams_are_blocked_is_told_what_is_new(ada: Person) -> None:
+    ada.context.route("**/sse/*", lambda route: route.abort())
+    ada.start("first")
+    expect(connection(ada)).to_have_attribute("data-state", "polling", timeout=20_000)
+    ada.sign_out_elsewhere()
+    link = connection(ada).get_by_role("link", name="sign in")
+    expect(link).to_be_visible(timeout=20_000)
+    ada.sign_in_beside(link)
+    expect(connection(ada)).to_have_attribute("data-state", "polling", timeout=20_000)
     ada.forgive(UNREACHED)
 
 
