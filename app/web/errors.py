@@ -46,7 +46,7 @@ def init_app(app: Flask, pages: Blueprint) -> None:
     pages.register_error_handler(Unauthenticated, _sign_in)
     pages.register_error_handler(Outdated, lambda _: page(403, _OUTDATED, door.csrf_token()))
     pages.register_error_handler(AuthError, lambda error: page(403, str(error)))
-    pages.register_error_handler(NotFound, lambda error: page(404, str(error)))
+    pages.register_error_handler(NotFound, lambda error: page(404, _said(error)))
     pages.register_error_handler(InvalidField, lambda error: page(422, f"{error.field}: {error}"))
     pages.register_error_handler(ChatError, lambda error: page(422, str(error)))
     pages.register_error_handler(Repeated, lambda error: see(error.answer.location))
@@ -70,6 +70,11 @@ def page(status: int, detail: str, token: str | None = None) -> Response:
             **what, kept=_kept(), next=_origin(), theme=theme(), request_id=g.get("request_id")
         )
     return Response(html, status, mimetype="text/html")
+
+
+def _said(error: NotFound) -> str:
+    """What programs are told, in the words of pages, where a thread is a chat."""
+    return str(error).replace("thread", "chat")
 
 
 def _template(name: str) -> Template:

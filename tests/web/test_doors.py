@@ -98,6 +98,7 @@ def test_somebody_elses_thread_is_not_found(visitor: Visitor) -> None:
     message_id = visitor.client.get(f"/api/threads/{address.rpartition('/')[2]}/messages").json["data"][1]["id"]
     stopped = eve.post(f"{address}/cancel", message_id=message_id)
     assert [page.status_code, posted.status_code, stopped.status_code] == [404, 404, 404]
+    assert all("There is no such chat" in refused.text for refused in (page, posted))
     assert "mine" not in page.text
     assert "mine" in visitor.get(address).text
 
