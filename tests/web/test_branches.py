@@ -47,6 +47,16 @@ def test_a_reply_is_written_again_beside_the_old_one(page: ThreadPage) -> None:
     assert switcher(reply) == ("2 of 2", [str(page.sent.reply.id), ""])
 
 
+def test_a_reply_is_written_again_by_the_model_that_is_chosen(page: ThreadPage) -> None:
+    old = one(page.seen(page.sent.reply.id), ".which").text()
+    for model, expected in (("scripted/other", "scripted/other"), ("", old)):
+        assert page.act("regenerate", page.sent.reply.id, model=model).status_code == 303
+        assert one(page.tree(), "#messages > .assistant .which").text() == expected
+    refused = page.act("regenerate", page.sent.reply.id, model="nobody/nothing")
+    assert refused.status_code == 422
+    assert "Model:" in one(parsed(refused), f"#refusal-{page.sent.reply.id} [role=alert]").text()
+
+
 def test_a_double_click_writes_one_version(page: ThreadPage) -> None:
     number = {"once": "a" * 32}
     locations = {page.act("regenerate", page.sent.reply.id, **number).location for _ in range(2)}

@@ -55,6 +55,16 @@ def test_a_reply_is_written_again_and_the_old_one_is_a_click_away(ada: Person, w
     assert ada.page.get_by_label("Message", exact=True).input_value() == "not lost"
 
 
+def test_a_reply_that_failed_is_written_again_by_the_model_that_is_chosen_now(ada: Person) -> None:
+    ada.start("!error 400")
+    ada.sees_status("failed")
+    ada.page.evaluate("document.getElementById('model').add(new Option('Another', 'scripted/other'))")
+    ada.page.get_by_label("Model", exact=True).select_option("scripted/other")
+    ada.page.get_by_role("button", name="Regenerate").click()
+    expect(ada.page.get_by_text("2 of 2")).to_be_visible()
+    expect(ada.replies.last.locator(".which")).to_have_text("scripted/other")
+
+
 def test_a_message_is_changed_and_answered_anew(ada: Person, watcher: Person) -> None:
     watch(watcher, ada.start("before"))
     ada.sees_status("completed")
