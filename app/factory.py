@@ -19,6 +19,7 @@ from app.chat import watching
 from app.config import Settings, current_settings
 from app.extensions import celery, csrf, db, limiter, migrate, quick, redis_client
 from app.stream.hub import Hub
+from app.stream.outlets import Outlets
 from app.stream.sockets import Sockets
 
 # Found from here, wherever the process was started.
@@ -101,6 +102,7 @@ def _bind(app: Flask, settings: Settings, is_worker: bool) -> None:
         celery.conf.update(broker_transport_options=celery.conf.broker_transport_options | limits)
         look = partial(watching.look, principal.owners)
         app.extensions["hub"] = Hub(app, settings, app.extensions["redis"], look)
+        app.extensions["outlets"] = Outlets(app)
         app.extensions["sockets"] = Sockets(app, settings, principal.valid)
     with app.app_context():
         database.prepare(db.engine, is_worker)

@@ -42,9 +42,20 @@ def post_worker_init(worker: Any) -> None:
     gevent.spawn(_end_streams_with, worker)
 
 
+def worker_exit(_server: Any, worker: Any) -> None:
+    """Streams whose requests are over are not among what gunicorn waits for, which may have ended before we looked."""
+    _end_streams(worker)
+
+
 def _end_streams_with(worker: Any) -> None:
     """gunicorn would wait for open streams until graceful_timeout; ended, their clients reconnect elsewhere."""
     while worker.alive:
         gevent.sleep(_LOOK_SECONDS)
-    worker.wsgi.extensions["sockets"].close()  # first: a WebSocket tells its client why
-    worker.wsgi.extensions["hub"].close()
+    _end_streams(worker)
+
+
+def _end_streams(worker: Any) -> None:
+    extensions = getattr(worker.wsgi, "extensions", {})  # empty where the app could not be loaded
+    for name in ("sockets", "hub"):  # sockets first: a WebSocket tells its client why
+        if name in extensions:
+            extensions[name].close()

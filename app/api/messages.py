@@ -167,7 +167,7 @@ def follow_message(header: Reconnecting, path: MessagePath, query: Resuming) -> 
         current_hub(), who.user_id, who.credential, path.message_id, header.last_event_id or query.after
     )
     if not isinstance(found, Ended):
-        return sse.response(found)
+        return sse.Stream(found)
     return sse.response([found.last]) if found.last is not None else empty()
 
 
@@ -176,7 +176,7 @@ def follow_thread(header: Reconnecting, path: ThreadPath, query: Resuming) -> Re
     """Server-sent events of a thread, from a snapshot or a cursor on, until the reader leaves."""
     who = door.who()
     after = header.last_event_id or query.after
-    return sse.response(following.thread(current_hub(), who.user_id, who.credential, path.thread_id, after))
+    return sse.Stream(following.thread(current_hub(), who.user_id, who.credential, path.thread_id, after))
 
 
 def draft(body: PostToThread, thread_id: UUID | None) -> Draft:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Iterator
 from contextlib import closing
 from uuid import UUID
 
@@ -17,11 +16,11 @@ from app.auth import principal
 from app.auth.principal import Principal
 from app.chat import following
 from app.chat.errors import InvalidField, NotFound
-from app.chat.following import Item
 from app.stream import websocket
 from app.stream.events import END_CURSOR, Event
 from app.stream.hub import current_hub
 from app.stream.log import order
+from app.stream.steps import Following
 from app.stream.subscription import Exit
 from app.stream.websocket import Connection, Gone
 
@@ -100,7 +99,7 @@ class _Feed:
     """One thread's events, sent as they come until the client leaves, or its access ends."""
 
     def __init__(
-        self, connection: Connection, who: Principal, items: Iterator[Item], way_out: Exit, ref: str | int | None
+        self, connection: Connection, who: Principal, items: Following, way_out: Exit, ref: str | int | None
     ) -> None:
         self.begun = threading.Event()  # the first item was sent, or none will be
         self._connection = connection
@@ -143,7 +142,7 @@ class _Feed:
                 self.begun.set()
 
     def _send_all(self) -> None:
-        with closing(self._items) as items:  # type: ignore[type-var]  # it is a generator
+        with closing(self._items) as items:
             for item in items:
                 if self._way_out.taken:
                     return

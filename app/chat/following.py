@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -21,7 +21,8 @@ from app.models import TERMINAL, Job, Message, Status
 from app.stream import events, log
 from app.stream.events import Event
 from app.stream.hub import Hub
-from app.stream.subscription import Closed, Exit, Interest, Lagged, Look
+from app.stream.steps import ASK, Following, Steps, Wait
+from app.stream.subscription import Closed, Exit, Interest, Item, Lagged, Look
 
 _SNAPSHOT_MESSAGES = 50
 _PAUSED = frozenset({Status.WAITING, Status.REQUIRES_ACTION})
@@ -29,9 +30,6 @@ _PAUSED = frozenset({Status.WAITING, Status.REQUIRES_ACTION})
 # Built once: to build a statement costs more than to send it.
 _STATUS = select(Job.status).where(Job.id == bindparam("job"))
 _TERMINAL_CURSOR = select(Message.terminal_cursor).where(Message.id == bindparam("message"))
-
-# An event, or None for a heartbeat.
-Item = Event | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +41,7 @@ class Ended:
 
 def reply(
     hub: Hub, user_id: UUID, credential: str, message_id: UUID, after: str | None, *, until: float | None = None
-) -> Ended | Iterator[Item]:
+) -> Ended | Following:
     """The stream of one reply, after the cursor `after`, and no longer than `until` on the monotonic clock.
 
     Raises NotFound before it looks at the cursor.
@@ -56,7 +54,7 @@ def reply(
         at_end = after is not None and after in {row.terminal_cursor, events.END_CURSOR}
         return Ended(None if at_end else watching.last_event(message, row.terminal_cursor))
     interest = Interest(str(row.thread_id), credential)
-    return _Follower(hub, user_id, interest, str(message_id)).items(after, until)
+    return Following(_Follower(hub, user_id, interest, str(message_id)).steps(after, until))
 
 
 def thread(
@@ -69,7 +67,7 @@ def thread(
     patience: Callable[[], float] | None = None,
     way_out: Exit | None = None,
     just_made: bool = False,
-) -> Iterator[Item]:
+) -> Following:
     """The stream of a thread, after the cursor `after`; it goes on until the reader leaves or loses access.
 
     `patience` says anew, after each item, how many seconds of silence the reader bears before it is given a heartbeat.
@@ -79,7 +77,7 @@ def thread(
         owning.thread(session, user_id, thread_id)
     interest = Interest(str(thread_id), credential)
     follower = _Follower(hub, user_id, interest, None, patience=patience, way_out=way_out)
-    return follower.items(after, just_made=just_made)
+    return Following(follower.steps(after, just_made=just_made))
 
 
 def wait(hub: Hub, user_id: UUID, credential: str, message_id: UUID, seconds: float) -> MessageObject:
@@ -90,10 +88,6 @@ def wait(hub: Hub, user_id: UUID, credential: str, message_id: UUID, seconds: fl
             if item is not None and (item.is_terminal or item.type == events.REQUIRES_ACTION):
                 break
     return reading.get(user_id, message_id)
-
-
-def _usual_patience() -> float:
-    return settings().heartbeat_comment_seconds
 
 
 class _Follower:
@@ -111,7 +105,8 @@ class _Follower:
     ) -> None:
         self._hub = hub
         self._way_out = way_out or Exit()
-        self._patience = patience or _usual_patience
+        usual = settings().heartbeat_comment_seconds
+        self._patience = patience or (lambda: usual)
         self._user_id = user_id
         self._interest = interest
         self._thread_id = interest.thread_id
@@ -119,7 +114,7 @@ class _Follower:
         self._seen = Seen()
         self._missing: set[str] = set()
 
-    def items(self, after: str | None, until: float | None = None, *, just_made: bool = False) -> Iterator[Item]:
+    def steps(self, after: str | None, until: float | None = None, *, just_made: bool = False) -> Steps:
         """Subscribe, then read, then follow."""
         self._seen.resumed = after is not None
         with self._hub.subscribe(self._interest) as subscription:
@@ -127,12 +122,13 @@ class _Follower:
             yield from self._beginning() if just_made else self._since(after)
             beat_at = time.monotonic() + self._patience()
             while not self._done() and (until is None or time.monotonic() < until):
-                item = subscription.get(min(beat_at, until or beat_at) - time.monotonic())
+                item = yield Wait(subscription, min(beat_at, until or beat_at))
                 if isinstance(item, Closed) or (isinstance(item, Look) and self._interest not in item.seen.allowed):
                     return
-                for event in self._told(item):
-                    yield event
-                    beat_at = time.monotonic() + self._patience()
+                for step in self._told(item):
+                    yield step
+                    if step is not ASK:
+                        beat_at = time.monotonic() + self._patience()
                 if time.monotonic() >= beat_at:
                     yield None
                     beat_at = time.monotonic() + self._patience()
@@ -140,7 +136,7 @@ class _Follower:
     def _done(self) -> bool:
         return self._message_id is not None and self._seen.ended(self._message_id)
 
-    def _told(self, item: Event | Lagged | Closed | Look | None) -> Iterator[Event]:
+    def _told(self, item: Item | None) -> Steps:
         if isinstance(item, Event):
             yield from self._admit(item)
         elif isinstance(item, Lagged):
@@ -148,8 +144,9 @@ class _Follower:
         elif isinstance(item, Look):
             yield from self._looked(item.seen, item.degraded)
 
-    def _since(self, after: str | None) -> Iterator[Event]:
+    def _since(self, after: str | None) -> Steps:
         """What the log has after the cursor; a snapshot where it does not hold exactly that entry."""
+        yield ASK
         entries = self._entries(after) if after is not None else None
         if entries is None:
             self._seen.resumed = False
@@ -159,8 +156,9 @@ class _Follower:
         for event in entries:
             yield from self._admit(event)
 
-    def _beginning(self) -> Iterator[Event]:
+    def _beginning(self) -> Steps:
         """All that the log has, if it has been there from the thread's first event on; else a snapshot."""
+        yield ASK
         try:
             entries = log.read_all(redis(), self._thread_id)
         except RedisError:
@@ -176,7 +174,7 @@ class _Follower:
         except RedisError:
             return None
 
-    def _admit(self, event: Event) -> Iterator[Event]:
+    def _admit(self, event: Event) -> Steps:
         if self._message_id is not None and event.message_id != self._message_id:
             return
         verdict = self._seen.judge(event)
@@ -187,7 +185,7 @@ class _Follower:
         elif verdict is Verdict.GAP:
             yield from self._heal(str(event.message_id))
 
-    def _looked(self, sight: Sight, degraded: bool) -> Iterator[Event]:
+    def _looked(self, sight: Sight, degraded: bool) -> Steps:
         """What the live way did not bring: ends, text while Redis is away, gaps that a checkpoint has filled since."""
         for state in sight.replies.get(self._thread_id, ()):
             if self._message_id not in {None, state.message_id} or self._seen.ended(state.message_id):
@@ -201,16 +199,18 @@ class _Follower:
             elif state.message_id in self._missing:
                 yield from self._heal(state.message_id)
             elif state.status in _PAUSED and not self._seen.knows_pause(state.message_id, state.attempt):
+                yield ASK
                 yield from self._pause(sight.pause_event(state.message_id))
 
-    def _pause(self, event: Event | None) -> Iterator[Event]:
+    def _pause(self, event: Event | None) -> Steps:
         """Its worker may have ended between its commit and its event."""
         if event is not None and event.message_id is not None:
             self._seen.pause(event.message_id, event.attempt)
             yield event
 
-    def _unheard_end(self, sight: Sight, message_id: str) -> Iterator[Event]:
+    def _unheard_end(self, sight: Sight, message_id: str) -> Steps:
         """An end that a look found before it was heard: first what the log has, which may be more than the end."""
+        yield ASK
         if self._seen.cursor is not None:
             for event in self._entries(self._seen.cursor) or ():
                 yield from self._admit(event)
@@ -219,7 +219,7 @@ class _Follower:
             last = last.at(events.END_CURSOR)  # it may overtake what is on its way: nobody shall resume from there
         yield from self._end(last)
 
-    def _end(self, event: Event | None) -> Iterator[Event]:
+    def _end(self, event: Event | None) -> Steps:
         if event is not None and event.message_id is not None:
             self._seen.end(event.message_id)
             self._missing.discard(event.message_id)
@@ -229,8 +229,9 @@ class _Follower:
         """The cursor, unless text before it is missing: who resumed from there would never get it."""
         return None if self._missing else cursor
 
-    def _heal(self, message_id: str) -> Iterator[Event]:
+    def _heal(self, message_id: str) -> Steps:
         """Send the whole text from the row and the log; if even they do not join, a later look tries again."""
+        yield ASK
         tail = snapshots.tail(self._thread_id)
         with reads() as session:
             message = assembling.message(session, UUID(message_id))
@@ -248,13 +249,13 @@ class _Follower:
         fields = {"offset": len(text), "text": text}
         return Event(events.RESET, self._thread_id, message_id, attempt, fields, cursor)
 
-    def _snapshot(self) -> Iterator[Event]:
+    def _snapshot(self) -> Steps:
         if self._message_id is None:
             yield self._thread_snapshot()
         else:
             yield from self._reply_snapshot(UUID(self._message_id))
 
-    def _reply_snapshot(self, message_id: UUID) -> Iterator[Event]:
+    def _reply_snapshot(self, message_id: UUID) -> Steps:
         tail = snapshots.tail(self._thread_id)
         with reads() as session:
             message = assembling.message(session, message_id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import Any, Protocol
@@ -77,11 +78,13 @@ class Subscription:
     of each reader.
     """
 
-    __slots__ = ("_items", "_lagged", "closed", "interest")
+    __slots__ = ("_items", "_lagged", "closed", "interest", "ring")
 
     def __init__(self, interest: Interest) -> None:
+        """`ring` may be set: it is called when something has come, by whoever brought it."""
         self.interest = interest
         self.closed = False
+        self.ring: Callable[[], None] | None = None
         self._items: SimpleQueue[Item] = SimpleQueue()
         self._lagged = False
 
@@ -108,6 +111,8 @@ class Subscription:
             return
         self._lagged = self._lagged or isinstance(item, Lagged)
         self._items.put(item)  # whatever it is, it wakes the reader
+        if self.ring is not None:
+            self.ring()
 
     def get(self, seconds: float) -> Item | None:
         """The next item, or None when there was none for `seconds`."""

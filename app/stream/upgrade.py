@@ -11,6 +11,8 @@ from flask import Response, request
 from werkzeug.exceptions import BadRequest, HTTPException
 from wsproto.utilities import generate_accept_token
 
+from app.stream import takeover
+
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
@@ -46,22 +48,19 @@ class Switching(Response):
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Serve, then tell the server that there is nothing left to answer or to read."""
-        sock = _socket(environ)
+        sock = takeover.socket_of(environ)
         assert sock is not None
         kept = [(name, value) for name, value in self.headers if name.lower() not in _BODY_HEADERS]
-        head = "".join(f"{name}: {value}\r\n" for name, value in kept)
-        sock.sendall(f"HTTP/1.1 101 Switching Protocols\r\n{head}\r\n".encode("latin-1"))
+        sock.sendall(takeover.head("101 Switching Protocols", kept))
         self._serve(sock)
-        if "gunicorn.socket" in environ:
-            raise StopIteration  # its word for: close this connection and expect no further request
-        raise ConnectionAbortedError("the WebSocket has ended")  # what werkzeug takes for the client's leaving
+        raise takeover.left(environ)
 
 
 def _key() -> bytes:
     """The request's Sec-WebSocket-Key, if all else is as it must be, too."""
     headers = request.headers
     upgrades = "websocket" in _tokens("Upgrade") and "upgrade" in _tokens("Connection") and request.method == "GET"
-    if not upgrades or headers.get("Sec-WebSocket-Version") != _VERSION or _socket(request.environ) is None:
+    if not upgrades or headers.get("Sec-WebSocket-Version") != _VERSION or takeover.socket_of(request.environ) is None:
         raise UpgradeRequired
     key = headers.get("Sec-WebSocket-Key", "")
     try:
@@ -75,9 +74,3 @@ def _key() -> bytes:
 
 def _tokens(name: str) -> set[str]:
     return {token.strip().lower() for token in request.headers.get(name, "").split(",")}
-
-
-def _socket(environ: WSGIEnvironment) -> socket.socket | None:
-    """The connection's socket, where the server shows it; no standard says how."""
-    found: socket.socket | None = environ.get("gunicorn.socket") or environ.get("werkzeug.socket")
-    return found
