@@ -54,6 +54,13 @@ export function update(shown, fresh, all = false) {
   return added;
 }
 
+/** Where the focus goes on when `arrow` has led to another version of its message. */
+function follow(arrow) {
+  const version = document.getElementById(`message-${arrow.value}`);
+  const arrows = [...(version?.querySelectorAll(".siblings button:not(:disabled)") ?? [])];
+  (arrows.find((each) => each.textContent === arrow.textContent) ?? arrows[0])?.focus();
+}
+
 /** What stands in `list` before all that `fresh` has: the server shows only the newest. */
 function older(list, fresh) {
   const shown = [...list.children];
@@ -62,15 +69,17 @@ function older(list, fresh) {
 
 /**
  * Gives `list` the messages of `fresh`, in its order; returns the elements that are new. What is here stays, with what
- * is being written into it or typed there; of `answered`, the message whose form was sent, all parts are new.
+ * is being written into it or typed there; of the message whose form was `sent`, all parts are new.
  */
-export function take(list, fresh, answered = null) {
+export function take(list, fresh, sent = null) {
   translate(fresh);
+  const arrow = list.querySelector(".siblings button:focus");
+  const answered = sent?.closest(".message");
   const added = [];
   const newest = [...fresh.children].map((item) => {
     const shown = list.querySelector(`:scope > #${item.id}`);
     if (shown?.className === item.className) {
-      added.push(...update(shown, item, item.id === answered));
+      added.push(...update(shown, item, item.id === answered?.id));
       return shown;
     }
     added.push(item); // or it was unread, and is not any more
@@ -83,5 +92,6 @@ export function take(list, fresh, answered = null) {
     if (item === place) place = place.nextElementSibling;
     else list.insertBefore(item, place);
   }
+  if (arrow && !arrow.isConnected) follow(arrow);
   return added;
 }

@@ -57,7 +57,7 @@ export function complain(form, text, element = document.createElement("p")) {
 }
 
 const KINDS = {
-  "#messages": (fresh) => take(list, fresh, source?.closest(".message")?.id),
+  "#messages": (fresh) => take(list, fresh, source),
   "#older": prepend,
   "#before": showBefore,
   "#thread-head": showHead,

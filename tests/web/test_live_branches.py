@@ -36,6 +36,16 @@ def texts(person: Person) -> Locator:
     return person.page.locator("#messages > .message > .text")
 
 
+def change(person: Person, text: str) -> None:
+    person.page.get_by_text("Edit", exact=True).click()
+    person.page.get_by_label("What you meant").fill(text)
+    person.page.get_by_role("button", name="Ask again").click()
+
+
+def arrow(person: Person, way: str) -> Locator:
+    return person.page.get_by_role("button", name=f"Version {way}")
+
+
 def test_a_reply_is_written_again_and_the_old_one_is_a_click_away(ada: Person, watcher: Person) -> None:
     watch(watcher, ada.start("!wait 0.2\nsame words"))
     ada.sees_status("completed")
@@ -65,12 +75,23 @@ def test_a_reply_that_failed_is_written_again_by_the_model_that_is_chosen_now(ad
     expect(ada.replies.last.locator(".which")).to_have_text("scripted/other")
 
 
+def test_the_arrows_of_a_message_keep_the_focus(ada: Person) -> None:
+    ada.start("one")
+    ada.sees_status("completed")
+    for number, text in enumerate(("two", "three"), start=2):
+        change(ada, text)
+        expect(ada.page.get_by_text(f"{number} of {number}")).to_be_visible()
+    for way, number, focused in (("before", 2, "before"), ("before", 1, "after"), ("after", 2, "after")):
+        arrow(ada, way).focus()
+        ada.page.keyboard.press("Enter")
+        expect(ada.page.get_by_text(f"{number} of 3")).to_be_visible()
+        expect(arrow(ada, focused)).to_be_focused()
+
+
 def test_a_message_is_changed_and_answered_anew(ada: Person, watcher: Person) -> None:
     watch(watcher, ada.start("before"))
     ada.sees_status("completed")
-    ada.page.get_by_text("Edit", exact=True).click()
-    ada.page.get_by_label("What you meant").fill("after")
-    ada.page.get_by_role("button", name="Ask again").click()
+    change(ada, "after")
     for person in (ada, watcher):
         expect(texts(person)).to_have_text(["after", "after"])
     expect(ada.page.get_by_text("2 of 2")).to_be_visible()
@@ -79,9 +100,7 @@ def test_a_message_is_changed_and_answered_anew(ada: Person, watcher: Person) ->
 def test_a_refused_change_says_why_and_keeps_the_words(ada: Person) -> None:
     ada.start("before")
     ada.sees_status("completed")
-    ada.page.get_by_text("Edit", exact=True).click()
-    ada.page.get_by_label("What you meant").fill("   ")
-    ada.page.get_by_role("button", name="Ask again").click()
+    change(ada, "   ")
     expect(ada.page.get_by_role("alert")).to_contain_text("Text: must not be empty")
     expect(ada.page.get_by_label("What you meant")).to_have_value("   ")
     expect(ada.page.get_by_label("What you meant")).to_be_focused()
