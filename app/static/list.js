@@ -54,6 +54,19 @@ export function update(shown, fresh, all = false) {
   return added;
 }
 
+// Messages in which somebody had begun to type when another branch took their place: what they typed comes back with them.
+const left = new Map();
+
+function find(list, id) {
+  const begun = left.get(id);
+  return list.querySelector(`:scope > #${id}`) ?? (begun && isTyped(begun) ? begun : null);
+}
+
+function remove(item) {
+  if (isTyped(item)) left.set(item.id, item);
+  item.remove();
+}
+
 /** Where the focus goes on when `arrow` has led to another version of its message. */
 function follow(arrow) {
   const version = document.getElementById(`message-${arrow.value}`);
@@ -77,7 +90,7 @@ export function take(list, fresh, sent = null) {
   const answered = sent?.closest(".message");
   const added = [];
   const newest = [...fresh.children].map((item) => {
-    const shown = list.querySelector(`:scope > #${item.id}`);
+    const shown = find(list, item.id);
     if (shown?.className === item.className) {
       added.push(...update(shown, item, item.id === answered?.id));
       return shown;
@@ -86,7 +99,8 @@ export function take(list, fresh, sent = null) {
     return item;
   });
   const wanted = [...older(list, fresh), ...newest];
-  for (const item of [...list.children]) if (!wanted.includes(item)) item.remove();
+  if (answered && !wanted.includes(answered)) sent.reset();
+  for (const item of [...list.children]) if (!wanted.includes(item)) remove(item);
   let place = list.firstElementChild;
   for (const item of wanted) {
     if (item === place) place = place.nextElementSibling;

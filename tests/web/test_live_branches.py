@@ -75,6 +75,28 @@ def test_a_reply_that_failed_is_written_again_by_the_model_that_is_chosen_now(ad
     expect(ada.replies.last.locator(".which")).to_have_text("scripted/other")
 
 
+def test_a_change_that_was_begun_comes_back_with_its_message(ada: Person, watcher: Person) -> None:
+    watch(watcher, ada.start("one"))
+    ada.sees_status("completed")
+    change(ada, "two")
+    expect(texts(watcher)).to_have_text(["two", "two"])
+    watcher.page.get_by_text("Edit", exact=True).click()
+    watcher.page.get_by_label("What you meant").fill("half a thou")
+    arrow(ada, "before").click()
+    expect(texts(watcher)).to_have_text(["one", "one"])
+    expect(watcher.page.get_by_label("What you meant")).to_be_hidden()
+    arrow(ada, "after").click()
+    expect(texts(watcher)).to_have_text(["two", "two"])
+    expect(watcher.page.get_by_label("What you meant")).to_have_value("half a thou")
+    watcher.page.get_by_role("button", name="Ask again").click()
+    expect(texts(watcher)).to_have_text(["half a thou", "half a thou"])
+    arrow(watcher, "before").click()
+    expect(texts(watcher)).to_have_text(["two", "two"])
+    expect(watcher.page.get_by_label("What you meant")).to_be_hidden()
+    watcher.page.get_by_text("Edit", exact=True).click()
+    expect(watcher.page.get_by_label("What you meant")).to_have_value("two")  # what was sent is typed no more
+
+
 def test_the_arrows_of_a_message_keep_the_focus(ada: Person) -> None:
     ada.start("one")
     ada.sees_status("completed")
