@@ -67,6 +67,16 @@ def test_a_pane_is_dragged_and_resized_by_touch(meet: MeetPerson) -> None:
     assert box(ada, "chats") == [x, y, w + 3, h - 4]
 
 
+@pytest.mark.parametrize(("has_touch", "size"), [(False, 16), (True, 24)])
+def test_the_corner_that_resizes_has_room_for_a_finger(meet: MeetPerson, has_touch: bool, size: int) -> None:
+    ada = meet("ada", viewport={"width": 1400, "height": 900}, has_touch=has_touch)
+    ada.sign_up()
+    ada.page.goto("/")
+    at = pane(ada, "chats").locator(".grip").bounding_box()
+    assert at
+    assert (at["width"], at["height"]) == (size, size)
+
+
 def touch_drag(person: Person, handle: Locator, right: int, down: int) -> None:
     """With one finger; what the page does not take for itself, the browser would take for scrolling, and cancel."""
     at = handle.bounding_box()
