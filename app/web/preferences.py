@@ -41,7 +41,7 @@ class NewKey(Form):
 @routes.get("/settings")
 def show() -> str:
     """All of it."""
-    return _page(door.who().user_id, done="Kept." if "kept" in request.args else None)
+    return _page(door.who().user_id, done="Saved." if "kept" in request.args else None)
 
 
 @routes.post("/settings/profile")

@@ -73,7 +73,7 @@ def test_no_page_has_a_serious_fault(meet: MeetPerson, theme: str, width: int) -
     assert faults(ada.page) == []
     ada.page.locator("#thread-menu > summary").click()
     ada.page.get_by_role("radio", name="Reject").check()
-    ada.page.get_by_role("button", name="Decide").click()
+    ada.page.get_by_role("button", name="Send decision").click()
     ada.sees_status("completed")
     ada.start(f"!wait 0.1\n{EVERYTHING}")
     ada.sees_status("completed")

@@ -17,7 +17,8 @@ def test_every_page_of_somebody_signed_in_has_the_three_panes(visitor: Visitor) 
     for path in ("/", "/chat", address, "/settings"):
         tree = parsed(visitor.get(path))
         assert [pane.attributes["data-name"] for pane in tree.css("hud-pane")] == ["chat", "chats", "user"], path
-        assert visitor.email in one(tree, "#pane-user").text()
+        facts = [node.text() for node in one(tree, "#pane-user .facts").css("dt, dd")]
+        assert facts == ["Account", visitor.email, "Model", "Script: says what it is told"], path
         assert "Script: says what it is told" in one(tree, ".foot").text()
         assert len(tree.css("h1")) == 1
 

@@ -64,7 +64,7 @@ def test_tools_questions_and_forms_fit_their_window(meet: MeetPerson, width: int
     expect(ada.page.get_by_role("radio", name="Reject")).to_be_visible()
     _fits(ada, "requires_action")
     ada.page.get_by_role("radio", name="Reject").check()
-    ada.page.get_by_role("button", name="Decide").click()
+    ada.page.get_by_role("button", name="Send decision").click()
     ada.sees_status("waiting")
     _fits(ada, "waiting")
 

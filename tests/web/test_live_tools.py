@@ -114,10 +114,10 @@ def test_a_call_is_approved_with_other_arguments(ada: Person) -> None:
     decision = ada.page.get_by_role("group", name="files__erase")
     decision.get_by_label("Arguments").fill('{"path": ')
     decision.get_by_label("Approve").check()
-    button(ada, "Decide").click()
+    button(ada, "Send decision").click()
     expect(ada.page.get_by_role("alert")).to_contain_text("this is not JSON")
     decision.get_by_label("Arguments").fill('{"path": "old.txt"}')
-    button(ada, "Decide").click()
+    button(ada, "Send decision").click()
     ada.sees_status("completed")
     assert ada.last_text.inner_text() == "erased old.txt"
     expect(cards(ada).locator(".arguments")).to_contain_text("old.txt")
@@ -128,7 +128,7 @@ def test_a_call_is_refused_with_a_reason(ada: Person) -> None:
     decision = ada.page.get_by_role("group", name="files__erase")
     decision.get_by_role("radio", name="Reject").check()
     decision.get_by_label("Reason").fill("still needed")
-    button(ada, "Decide").click()
+    button(ada, "Send decision").click()
     ada.sees_status("completed")
     assert ada.last_text.inner_text() == "The user refused this call. still needed"
     expect(cards(ada)).to_have_attribute("data-status", "failed")

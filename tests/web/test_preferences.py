@@ -39,9 +39,10 @@ def settings(visitor: Visitor, address: str) -> dict[str, Any]:
 
 
 def test_preferences_are_kept_and_left_again(visitor: Visitor) -> None:
-    assert visitor.post("/settings/preferences", model="scripted/echo", **CHOICES).location == "/settings?kept=1"
+    saved = visitor.post("/settings/preferences", model="scripted/echo", **CHOICES).location
+    assert one(parsed(visitor.get(saved)), "[role=status]").text() == "Saved."
     assert preferences(visitor) == CHOSEN | {"model": "scripted/echo"}
-    tree = parsed(visitor.get("/settings?kept=1"))
+    tree = parsed(visitor.get(saved))
     assert one(tree, "#temperature").attributes["value"] == "0.5"
     assert one(tree, "#other_tools").attributes["value"] == "files__*"
     assert "checked" in one(tree, "[name=tools][value=clock]").attributes

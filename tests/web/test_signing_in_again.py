@@ -57,7 +57,7 @@ def test_a_reason_outlives_the_sign_in_that_the_indicator_asks_for(meet: MeetPer
     ada.sign_in_beside(indicator.get_by_role("link", name="sign in"))
     expect(indicator).to_have_attribute("data-state", "live")
     expect(reason).to_have_value("not that one")
-    decide = ada.replies.last.get_by_role("button", name="Decide")
+    decide = ada.replies.last.get_by_role("button", name="Send decision")
     decide.click()
     expect(ada.replies.last.get_by_role("alert")).to_contain_text("send it again")
     decide.click()

@@ -73,7 +73,7 @@ def test_a_question_and_an_approval_are_answered_by_plain_forms(ada: Person) -> 
     ada.page.get_by_role("button", name="Answer").click()
     expect(ada.page.get_by_role("group", name="files__erase")).to_be_visible()
     ada.page.get_by_label("Approve").check()
-    ada.page.get_by_role("button", name="Decide").click()
+    ada.page.get_by_role("button", name="Send decision").click()
     ada.sees_status("waiting")
     expect(ada.replies.last.locator(".state time")).not_to_be_empty()
     ada.page.get_by_role("button", name="Go on now").click()
