@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Literal
 from uuid import UUID
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import Connection, bindparam, select
 from sqlalchemy.orm import Session
 
 from app.auth import secrets
 from app.clock import now
-from app.database import reading
+from app.database import glance, reading
 from app.ids import parse_id
 from app.models import ApiKey, LoginSession, User
 
@@ -39,8 +39,8 @@ class Principal:
 
 def by_key(token: str) -> Principal | None:
     """The owner of a Bearer key, if it is valid."""
-    with reading() as session:
-        row = session.execute(_BY_KEY, {"fingerprint": secrets.fingerprint(token)}).one_or_none()
+    with glance() as connection:
+        row = connection.execute(_BY_KEY, {"fingerprint": secrets.fingerprint(token)}).one_or_none()
     return Principal(row.user_id, "key", row.id) if row is not None else None
 
 
@@ -49,8 +49,8 @@ def by_session(session_id: str) -> Principal | None:
     id_ = parse_id(session_id)
     if id_ is None:
         return None
-    with reading() as session:
-        owner = _session_owners(session, {id_}).get(id_)
+    with glance() as connection:
+        owner = _session_owners(connection, {id_}).get(id_)
     return Principal(owner, "session", id_) if owner is not None else None
 
 
@@ -77,10 +77,10 @@ def owners(session: Session, credentials: set[str]) -> Mapping[str, UUID]:
     return found
 
 
-def _session_owners(session: Session, ids: set[UUID]) -> dict[UUID, UUID]:
+def _session_owners(asked: Session | Connection, ids: set[UUID]) -> dict[UUID, UUID]:
     if not ids:
         return {}
-    rows = session.execute(
+    rows = asked.execute(
         select(LoginSession.id, LoginSession.user_id)
         .join(User, User.id == LoginSession.user_id)
         .where(
