@@ -12,13 +12,13 @@ import select
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import structlog
 from flask import Flask
 from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.stream import takeover
 from app.stream.events import Event
 from app.stream.steps import ASK, Steps, Wait
 from app.stream.subscription import Item
@@ -26,8 +26,14 @@ from app.stream.subscription import Item
 _BEAT_SECONDS = 0.1  # how late a heartbeat may be
 _AT_A_TIME = 100
 
-# The bytes of an event, or of a heartbeat.
-Frame = Callable[[Event | None], bytes]
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """How the rest of an answer is written: an event, or None for a heartbeat, and what comes after the last one."""
+
+    frame: Callable[[Event | None], bytes]
+    last: bytes
+
 
 log = structlog.get_logger(__name__)
 
@@ -41,12 +47,12 @@ class Outlets:
         self._due: list[tuple[float, int, Outlet]] = []
         self._started = False
 
-    def open(self, connection: int, beginning: bytes, steps: Steps, frame: Frame) -> None:
+    def open(self, connection: int, beginning: bytes, steps: Steps, body: Body) -> None:
         """Send `beginning` and what there is to send at this moment; from then on this returns nothing to wait for.
 
         `connection` is a descriptor of a socket that does not block; it is closed at the end.
         """
-        outlet = Outlet(self, connection, beginning, steps, frame)
+        outlet = Outlet(self, connection, beginning, steps, body)
         outlet.begin()
         with self.lock:
             heapq.heappush(self._due, (outlet.until, id(outlet), outlet))
@@ -97,9 +103,9 @@ class Outlet:
     """One of them. Who rings does what there is to do, unless somebody is doing it already."""
 
     __slots__ = (
+        "_body",
         "_busy",
         "_connection",
-        "_frame",
         "_is_over",
         "_outlets",
         "_rung",
@@ -109,12 +115,12 @@ class Outlet:
         "until",
     )
 
-    def __init__(self, outlets: Outlets, connection: int, beginning: bytes, steps: Steps, frame: Frame) -> None:
+    def __init__(self, outlets: Outlets, connection: int, beginning: bytes, steps: Steps, body: Body) -> None:
         self._outlets = outlets
         self._connection = connection
         self._unsent = beginning
         self._steps = steps
-        self._frame = frame
+        self._body = body
         self._rung = self._busy = True  # `begin` comes first
         self._is_over = False
         self.ended = False
@@ -175,7 +181,7 @@ class Outlet:
                 step = self._steps.send(given)
             except StopIteration:
                 self._is_over = True
-                self._unsent += takeover.LAST_CHUNK
+                self._unsent += self._body.last
                 return
             given = None
             if isinstance(step, Wait):
@@ -183,7 +189,7 @@ class Outlet:
                 if given is None and time.monotonic() < step.until:
                     return
             elif step is not ASK:
-                self._unsent += takeover.chunk(self._frame(step))
+                self._unsent += self._body.frame(step)
             elif not may_wait:
                 self._flush(may_wait)
                 raise _NeedsThread

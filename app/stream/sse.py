@@ -12,7 +12,7 @@ from werkzeug.http import http_date
 
 from app.stream import takeover
 from app.stream.events import Event
-from app.stream.outlets import Outlets
+from app.stream.outlets import Body, Outlets
 from app.stream.steps import Following
 
 if TYPE_CHECKING:
@@ -50,6 +50,10 @@ def response(events: Iterable[Event | None]) -> Response:
     return Response(stream_with_context(frames(events)), mimetype="text/event-stream", headers=HEADERS)
 
 
+_TO_THE_CLOSE = Body(line, b"")
+_CHUNKED = Body(lambda event: takeover.chunk(line(event)), takeover.LAST_CHUNK)
+
+
 class Stream(Response):
     """An open stream. Its request ends where the server lets us have the connection."""
 
@@ -63,19 +67,22 @@ class Stream(Response):
         if connection is None:
             self.response = stream_with_context(frames(self._following))
             return super().__call__(environ, start_response)
-        headers = [*self.headers, ("Date", http_date()), ("Connection", "close"), ("Transfer-Encoding", "chunked")]
-        beginning = takeover.head("200 OK", headers) + takeover.chunk(_RETRY)
+        headers = [*self.headers, ("Date", http_date()), ("Connection", "close")]
+        body, retry = _TO_THE_CLOSE, _RETRY
+        if environ["SERVER_PROTOCOL"] != "HTTP/1.0":  # which nginx speaks unless it is told otherwise
+            headers.append(("Transfer-Encoding", "chunked"))
+            body, retry = _CHUNKED, takeover.chunk(_RETRY)
         outlets: Outlets = current_app.extensions["outlets"]
-        outlets.open(connection, beginning, self._following.steps, line)
+        outlets.open(connection, takeover.head("200 OK", headers) + retry, self._following.steps, body)
         raise takeover.left(environ)
 
 
 def _connection(environ: WSGIEnvironment) -> int | None:
-    """A descriptor of the request's connection, where it carries nothing but this answer as HTTP/1.1 in the clear."""
+    """A descriptor of the request's connection, where it carries nothing but this answer as HTTP/1 in the clear."""
     sock = environ.get("gunicorn.socket")
     if sock is None or isinstance(sock, ssl.SSLSocket):
         return None
-    if environ["SERVER_PROTOCOL"] != "HTTP/1.1" or environ["REQUEST_METHOD"] != "GET":
+    if environ["SERVER_PROTOCOL"] not in {"HTTP/1.0", "HTTP/1.1"} or environ["REQUEST_METHOD"] != "GET":
         return None
     connection = os.dup(sock.fileno())
     os.set_blocking(connection, False)

@@ -13,7 +13,7 @@ from sqlalchemy.exc import OperationalError
 
 from app.stream import sse
 from app.stream.events import Event
-from app.stream.outlets import Outlets
+from app.stream.outlets import Body, Outlets
 from app.stream.steps import ASK, Following, Steps, Wait
 from app.stream.subscription import QUEUE_LIMIT, Closed, Interest, Lagged, Subscription
 from app.stream.takeover import LAST_CHUNK, chunk
@@ -97,7 +97,7 @@ def open_outlet() -> Iterator[Open]:
         connection = os.dup(ours.fileno())
         ours.close()
         os.set_blocking(connection, False)
-        outlets.open(connection, b"head", reader.steps(), sse.line)
+        outlets.open(connection, b"head", reader.steps(), Body(sent, LAST_CHUNK))
         clients.append(Client(theirs))
         assert clients[-1].reads(4) == b"head"
         return clients[-1]
