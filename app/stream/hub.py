@@ -10,7 +10,7 @@ from typing import Any
 
 import structlog
 from flask import Flask, current_app
-from redis import Redis
+from redis import Connection, Redis
 from redis.client import PubSub
 from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
@@ -45,6 +45,7 @@ class Hub:
         self._pubsub: PubSub | None = None
         self._started = False
         self._closed = False
+        self._heard = 0.0
         self.connected = False
 
     @contextmanager
@@ -129,7 +130,8 @@ class Hub:
             time.sleep(0.2)
 
     def _listen(self) -> None:
-        with PubSub(self._client.connection_pool) as pubsub:
+        # It logs what it is pushed unless somebody else takes it, a tenth of what a message costs.
+        with PubSub(self._client.connection_pool, push_handler_func=_as_it_is) as pubsub:
             pubsub.subscribe(_ALIVE)  # connects, which may take its time
             with self._lock:  # no reader may come or go between the list and the subscription
                 self._confirmed = dict.fromkeys(self._confirmed, False)
@@ -139,18 +141,26 @@ class Hub:
             self._receive(pubsub)
 
     def _receive(self, pubsub: PubSub) -> None:
-        heard = pinged = time.monotonic()
+        """Handle what comes. This blocks, so that a message costs one wait; somebody else looks whether any come."""
+        self._heard = time.monotonic()
+        threading.Thread(target=self._watch, args=[pubsub], name="hub-watch", daemon=True).start()
         while self._pubsub is pubsub and not self._closed:
-            message = pubsub.get_message(timeout=_PING_SECONDS)
-            now = time.monotonic()
+            message = pubsub.get_message(timeout=None)  # type: ignore[arg-type]  # its text has None, its type not
+            self._heard = time.monotonic()
             if message is not None:
-                heard = now
                 self._handle(message)
-            elif now - heard > _SILENT_SECONDS:
-                raise ConnectionError("Redis answers no ping")
-            if now - pinged >= _PING_SECONDS:
-                pinged = now
+
+    def _watch(self, pubsub: PubSub) -> None:
+        """Ping, and hang up when there was no answer for too long or the subscription is given up."""
+        while self._pubsub is pubsub and not self._closed and time.monotonic() - self._heard < _SILENT_SECONDS:
+            try:
                 pubsub.ping()
+            except (RedisError, OSError):
+                break
+            time.sleep(_PING_SECONDS)
+        connection: Connection | None = pubsub.connection
+        if connection is not None:
+            connection.disconnect()  # type: ignore[no-untyped-call]  # it wakes who reads from it
 
     def _handle(self, message: dict[str, Any]) -> None:
         if message["type"] == "message":
@@ -205,6 +215,10 @@ class Hub:
             for reader in readers:
                 if look.seen.concerns(reader.interest):
                     reader.put(look)
+
+
+def _as_it_is(response: Any) -> Any:
+    return response
 
 
 def current_hub() -> Hub:

@@ -111,8 +111,8 @@ class Outlet:
         "_rung",
         "_steps",
         "_unsent",
+        "_wait",
         "ended",
-        "until",
     )
 
     def __init__(self, outlets: Outlets, connection: int, beginning: bytes, steps: Steps, body: Body) -> None:
@@ -124,7 +124,12 @@ class Outlet:
         self._rung = self._busy = True  # `begin` comes first
         self._is_over = False
         self.ended = False
-        self.until = 0.0  # when it has something to do though nothing has come
+        self._wait: Wait | None = None  # where the reader waits
+
+    @property
+    def until(self) -> float:
+        """When there is something to do though nothing has come."""
+        return self._wait.until if self._wait is not None else 0.0
 
     def begin(self) -> None:
         """The first steps, in the thread of the request."""
@@ -175,7 +180,7 @@ class Outlet:
 
     def _step(self, may_wait: bool) -> None:
         """Up to where the reader waits, or its end."""
-        given = None
+        given = self._come() if self._wait is not None else None
         while True:
             try:
                 step = self._steps.send(given)
@@ -183,9 +188,11 @@ class Outlet:
                 self._is_over = True
                 self._unsent += self._body.last
                 return
-            given = None
+            given = self._wait = None
             if isinstance(step, Wait):
-                given = self._come(step)
+                self._wait = step
+                step.subscription.ring = self.ring
+                given = self._come()
                 if given is None and time.monotonic() < step.until:
                     return
             elif step is not ASK:
@@ -194,11 +201,10 @@ class Outlet:
                 self._flush(may_wait)
                 raise _NeedsThread
 
-    def _come(self, wait: Wait) -> Item | None:
+    def _come(self) -> Item | None:
         """What has come; whatever comes later rings."""
-        self.until = wait.until
-        wait.subscription.ring = self.ring
-        return wait.subscription.get(0)
+        assert self._wait is not None
+        return self._wait.subscription.get(0)
 
     def _flush(self, may_wait: bool) -> None:
         while self._unsent:
