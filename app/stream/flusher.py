@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from queue import SimpleQueue
 
 import structlog
 from redis import Redis
@@ -36,31 +37,38 @@ class Flusher:
     def __init__(self, client: Redis, settings: Settings) -> None:
         self._client = client
         self._settings = settings
-        self._rung: dict[int, Source] = {}
-        self._bell = threading.Condition()
+        self._rung: SimpleQueue[Source] = SimpleQueue()  # which is C, unlike a Condition: it rings for each token
+        self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._trouble = ""
 
     def ring(self, source: Source) -> None:
         """Say that `source` has events; returns at once."""
-        with self._bell:
+        self._rung.put(source)
+        if self._thread is None:
+            self._start()
+
+    def _start(self) -> None:
+        with self._lock:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="flusher", daemon=True)
                 self._thread.start()
-            self._rung[id(source)] = source
-            self._bell.notify()
 
     def _run(self) -> None:
         pause = self._settings.flush_ms / 1000
         while True:
-            with self._bell:
-                while not self._rung:
-                    self._bell.wait()
-                sources = list(self._rung.values())
-                self._rung.clear()
+            sources = self._wait()
             started = time.monotonic()
             self._flush(sources)
             time.sleep(max(0.0, pause - (time.monotonic() - started)))
+
+    def _wait(self) -> list[Source]:
+        """Those that have rung since, each once."""
+        rung = {id(source): source for source in [self._rung.get()]}
+        while not self._rung.empty():
+            source = self._rung.get()
+            rung[id(source)] = source
+        return list(rung.values())
 
     def _flush(self, sources: list[Source]) -> None:
         batches = [(source, events) for source in sources if (events := source.take())]

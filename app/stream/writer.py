@@ -62,6 +62,7 @@ class Writer:
         self._broken = False
         self._lock = threading.Lock()
         self._idle = threading.Condition(self._lock)
+        self._is_awaited = False
         self._in_flight = False
         self._source = Source(self._take, self._told)
         self.refused = False
@@ -148,6 +149,7 @@ class Writer:
     def settle(self, seconds: float) -> bool:
         """Wait until nothing is queued or in flight; False when `seconds` did not suffice (Redis is away)."""
         with self._idle:
+            self._is_awaited = True
             return self._idle.wait_for(lambda: not self._pending and not self._in_flight, timeout=seconds)
 
     def _queue(self, type_: str, fields: Mapping[str, Any]) -> None:
@@ -174,7 +176,7 @@ class Writer:
             if self.refused or not self._may_write():
                 self._pending = [] if self.refused else [event for event in self._pending if event.type not in _TEXT]
                 self._broken = True
-                self._idle.notify_all()
+                self._tell_who_settles()
                 return []
             taken = self._healed() if self._broken else self._pending
             self._pending = []
@@ -196,11 +198,16 @@ class Writer:
         return Event(events.RESET, self._thread_id, self._message_id, self._attempt, fields)
 
     def _told(self, sent: list[Event], outcomes: list[Outcome]) -> None:
-        with self._idle:
+        with self._lock:
             self._in_flight = False
             unknown = [event for event, outcome in zip(sent, outcomes, strict=True) if isinstance(outcome, RedisError)]
             self.refused = self.refused or any(isinstance(outcome, Refused) for outcome in outcomes)
             self._broken = self._broken or bool(unknown)
             # Text is healed by the next reset; anything else is sent again, for a state seen twice does no harm.
             self._pending[:0] = [event for event in unknown if event.type not in _TEXT]
+            self._tell_who_settles()
+
+    def _tell_who_settles(self) -> None:
+        """Only where somebody does: with gevent, to notify is a turn of its loop, for each writer of each flush."""
+        if self._is_awaited:
             self._idle.notify_all()

@@ -93,6 +93,22 @@ def test_all_keys_of_a_thread_lie_on_one_node_of_a_cluster(thread_id: str) -> No
     assert key_slot(keys.log.encode()) != key_slot(Keys(str(new_id())).log.encode())
 
 
+def test_one_call_appends_the_events_of_many_threads(client: Redis, settings: Settings) -> None:
+    ids = [str(new_id()) for _ in range(300)]
+    log.append(client, settings, [delta(ids[0], REPLY, "the script is known now")])
+    before = calls(client)
+    outcomes = log.append(client, settings, [delta(id_, REPLY, id_) for id_ in ids])
+    assert calls(client) - before == 2
+    for id_, cursor in zip(ids[1:], outcomes[1:], strict=True):
+        [event] = log.read_all(client, id_)
+        assert (event.fields["text"], event.cursor) == (id_, cursor)
+
+
+def calls(client: Redis) -> int:
+    """How often the script was called."""
+    return int(client.info("commandstats")["cmdstat_evalsha"]["calls"])
+
+
 def test_what_follows_a_known_cursor_is_exactly_the_rest(client: Redis, settings: Settings, thread_id: str) -> None:
     cursors = log.append(client, settings, [delta(thread_id, REPLY, str(n)) for n in range(5)])
     for position, cursor in enumerate(cursors):
