@@ -14,8 +14,6 @@ import httpx2
 from app.llm.call import Call
 
 CONNECT_SECONDS = 5.0
-# Only a net below the Watch, which ends silent calls by their content and much earlier.
-READ_SECONDS = 900.0
 _READ_BYTES = 65_536
 _PORTS = {"http": 80, "https": 443}
 
@@ -58,7 +56,7 @@ class Transport(httpx2.BaseTransport):
             self._call.attach(self._duplicates[-1])
             if url.scheme == "https":
                 sock = self._tls().wrap_socket(sock, server_hostname=url.host)
-            sock.settimeout(READ_SECONDS)
+            sock.settimeout(None)  # the Watch ends silent calls; a timer costs something for each token
         except Exception:
             sock.close()
             raise

@@ -14,13 +14,14 @@ import httpx2
 
 from app.llm.call import Call
 from app.llm.errors import ProviderError
-from app.llm.transport import CONNECT_SECONDS, READ_SECONDS, Transport
+from app.llm.transport import CONNECT_SECONDS, Transport
 
 if TYPE_CHECKING:
     import ssl
 
 END = "[DONE]"
-_TIMEOUT = httpx2.Timeout(READ_SECONDS, connect=CONNECT_SECONDS)
+# No limit for reading: the Watch ends silent calls, by their content.
+_TIMEOUT = httpx2.Timeout(None, connect=CONNECT_SECONDS)
 
 
 class Event(NamedTuple):

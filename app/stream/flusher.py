@@ -32,7 +32,7 @@ class Source:
 
 class Flusher:
     """A thread that flushes the sources that rang. Idle, it flushes at once, so a first token does not wait; busy, it
-    pauses `flush_ms` between flushes and groups."""
+    pauses as long as the last flush took, at most `flush_ms`, and groups."""
 
     def __init__(self, client: Redis, settings: Settings) -> None:
         self._client = client
@@ -55,12 +55,12 @@ class Flusher:
                 self._thread.start()
 
     def _run(self) -> None:
-        pause = self._settings.flush_ms / 1000
+        longest = self._settings.flush_ms / 1000
         while True:
             sources = self._wait()
             started = time.monotonic()
             self._flush(sources)
-            time.sleep(max(0.0, pause - (time.monotonic() - started)))
+            time.sleep(min(longest, time.monotonic() - started))
 
     def _wait(self) -> list[Source]:
         """Those that have rung since, each once."""
