@@ -20,11 +20,13 @@ from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.stream.events import Event
-from app.stream.steps import ASK, Steps, Wait
+from app.stream.steps import ASK, Step, Steps, Wait
 from app.stream.subscription import Item
 
 _BEAT_SECONDS = 0.1  # how late a heartbeat may be
 _AT_A_TIME = 100
+# When Redis comes back thousands have to ask at once: fewer than there are connections, which requests need too.
+_ASKING = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,7 @@ class Outlets:
     def __init__(self, app: Flask) -> None:
         self.app = app
         self.lock = threading.Lock()
+        self.asking = threading.BoundedSemaphore(_ASKING)
         self._due: list[tuple[float, int, Outlet]] = []
         self._started = False
 
@@ -106,6 +109,8 @@ class Outlet:
         "_body",
         "_busy",
         "_connection",
+        "_has_begun",
+        "_is_asking",
         "_is_over",
         "_outlets",
         "_rung",
@@ -122,7 +127,7 @@ class Outlet:
         self._steps = steps
         self._body = body
         self._rung = self._busy = True  # `begin` comes first
-        self._is_over = False
+        self._has_begun = self._is_asking = self._is_over = False
         self.ended = False
         self._wait: Wait | None = None  # where the reader waits
 
@@ -171,8 +176,10 @@ class Outlet:
         return self._busy
 
     def _advance(self, may_wait: bool) -> None:
-        self._flush(may_wait)
+        if self._has_begun:  # the head goes with the first words: who opens many streams is not ahead of us
+            self._flush(may_wait)
         if not self._is_over:
+            self._has_begun = True
             self._step(may_wait)
             self._flush(may_wait)
         if self._is_over:
@@ -183,12 +190,13 @@ class Outlet:
         given = self._come() if self._wait is not None else None
         while True:
             try:
-                step = self._steps.send(given)
+                step = self._take(given)
             except StopIteration:
                 self._is_over = True
                 self._unsent += self._body.last
                 return
             given = self._wait = None
+            self._is_asking = step is ASK
             if isinstance(step, Wait):
                 self._wait = step
                 step.subscription.ring = self.ring
@@ -200,6 +208,12 @@ class Outlet:
             elif not may_wait:
                 self._flush(may_wait)
                 raise _NeedsThread
+
+    def _take(self, given: Item | None) -> Step:
+        if not self._is_asking:
+            return self._steps.send(given)
+        with self._outlets.asking:
+            return self._steps.send(given)
 
     def _come(self) -> Item | None:
         """What has come; whatever comes later rings."""
