@@ -154,14 +154,16 @@ ELSEWHERE = (
         "log-takes-older-attempts",
         "nothing of an older attempt is appended",
         Edit(
-            "app/stream/log.py", "fence == 'done' or (fence and tonumber(ARGV[2]) < tonumber(fence))", "fence == 'done'"
+            "app/stream/log.py",
+            "highest == 'done' or (highest and tonumber(attempt) < tonumber(highest))",
+            "highest == 'done'",
         ),
         LOG,
     ),
     one(
         "log-takes-more-after-the-end",
         "nothing is appended after the end",
-        Edit("app/stream/log.py", "ARGV[3] == '1' and 'done' or ARGV[2]", "ARGV[2]"),
+        Edit("app/stream/log.py", "ending == '1' and 'done' or attempt", "attempt"),
         LOG,
     ),
     one(
