@@ -338,3 +338,15 @@ def test_the_folder_is_read_while_replies_are_being_written(reading: Reading) ->
     acting.say("well").end()
     one.saw(*reading.story.events(acting)[-2:])
     assert reading.check("--faults-ended", time.time()).violated == set()
+
+
+@pytest.mark.parametrize("is_told", [True, False])
+def test_text_that_was_polled_before_it_was_taken_back_stands_in_the_log(reading: Reading, is_told: bool) -> None:
+    story, ended = reading.story, reading.story.message(reading.story.second)
+    if is_told:
+        begun, *rest = story.events(story.second)
+        taken_back = [delta(story.second, 0, "A mistake"), reset(story.second, "")]
+        story.rewrite([*story.events(story.first), begun, *taken_back, *rest, *story.events(story.third)])
+    mistaken = ended | {"status": "processing", "content": "A mis"}
+    reading.reply(story.second, "polling").write(polled=mistaken).write(polled=ended)
+    assert reading.check().says("G4", "polling-0 had 5 code points that attempt 1 never wrote") is not is_told
