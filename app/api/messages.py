@@ -34,6 +34,7 @@ from app.chat.sending import Draft
 from app.models import TERMINAL
 from app.stream import sse
 from app.stream.hub import current_hub
+from app.stream.streaming import Stream
 
 routes = group("messages", "Post a message, then poll or follow its reply.")
 
@@ -167,7 +168,7 @@ def follow_message(header: Reconnecting, path: MessagePath, query: Resuming) -> 
         current_hub(), who.user_id, who.credential, path.message_id, header.last_event_id or query.after
     )
     if not isinstance(found, Ended):
-        return sse.Stream(found)
+        return Stream(found)
     return sse.response([found.last]) if found.last is not None else empty()
 
 
@@ -176,7 +177,7 @@ def follow_thread(header: Reconnecting, path: ThreadPath, query: Resuming) -> Re
     """Server-sent events of a thread, from a snapshot or a cursor on, until the reader leaves."""
     who = door.who()
     after = header.last_event_id or query.after
-    return sse.Stream(following.thread(current_hub(), who.user_id, who.credential, path.thread_id, after))
+    return Stream(following.thread(current_hub(), who.user_id, who.credential, path.thread_id, after))
 
 
 def draft(body: PostToThread, thread_id: UUID | None) -> Draft:
