@@ -121,7 +121,7 @@ class Hub:
             try:
                 self._listen()
             except (RedisError, OSError, RuntimeError) as error:
-                if self.connected:
+                if self.connected and not self._closed:
                     log.warning("subscription lost; readers re-read the log", error=type(error).__name__)
             except Exception:
                 log.exception("subscription lost")  # without this thread every stream would stand still for good
@@ -130,7 +130,7 @@ class Hub:
             time.sleep(0.2)
 
     def _listen(self) -> None:
-        # It logs what it is pushed unless somebody else takes it, a tenth of what a message costs.
+        # It logs what it is pushed unless somebody else takes it, some hundredths of all that this process does.
         with PubSub(self._client.connection_pool, push_handler_func=_as_it_is) as pubsub:
             pubsub.subscribe(_ALIVE)  # connects, which may take its time
             with self._lock:  # no reader may come or go between the list and the subscription
