@@ -14,8 +14,8 @@ _SECONDS = 0.1
 class Dispatcher(EventDispatcher):
     """Keeps events of tasks for a moment and sends them as one message.
 
-    Celery does so by itself only with the event loop of its own pool of processes. Sent one by one, the three events of
-    each reply take a twelfth of the worker's time, and two of them come before its first word.
+    Celery does so by itself only with the event loop of its own pool of processes. Sent one by one they are three round
+    trips for each reply, two of them before its first word.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -17,7 +17,7 @@ from app.stream.events import Event, decode
 # Fence, append, trim, expire and publish as one step that nothing can come between, for each of some events.
 # The fence keeps the highest attempt of each reply, and "done" after its last event: neither an older attempt nor
 # anything after the end gets in. Returns for each event its new entry's cursor, or false where it was refused.
-# One call for all of them: a call for each costs the worker three times as much, and Redis a third more.
+# One call for all of them: a call for each costs worker and Redis 3 to 5 % more, measured in turns.
 _APPEND = """
 local function append(log, fence, message, attempt, ending, event, channel)
   if message ~= '' then
