@@ -72,6 +72,7 @@ def _flask_config(settings: Settings) -> dict[str, Any]:
         # No parameters in error messages: they would carry what people wrote into the logs.
         "SQLALCHEMY_ENGINE_OPTIONS": database.engine_options(settings) | {"hide_parameters": True},
         "PERMANENT_SESSION_LIFETIME": timedelta(days=settings.session_days),
+        "SESSION_REFRESH_EACH_REQUEST": False,  # an answer under way would bring an old cookie back over a new one
         "SESSION_COOKIE_HTTPONLY": True,
         "SESSION_COOKIE_SAMESITE": "Lax",
         "SESSION_COOKIE_SECURE": settings.secure_cookies,

@@ -47,7 +47,7 @@ def create() -> ResponseReturnValue:
     except EmailTaken as error:
         return _form(request.form.get("next"), {"email": str(error)}), 422
     door.begin(user.id)
-    door.csrf_token()  # now: what the browser still loads for this page would bring back a cookie without it
+    door.csrf_token()  # now: of two pages opened next, each would bring a cookie with one of its own
     return render_template("users/created.html", user=user, key=key, next=local(request.form.get("next"))), 201
 
 

@@ -82,6 +82,17 @@ def test_signing_out_makes_every_copy_of_the_cookie_worthless(app: Flask, ada: P
     assert other_device.client.get("/api/me").status_code == 200
 
 
+def test_a_request_under_way_brings_no_cookie_back_over_a_newer_one(app: Flask, ada: Person, sign_in: SignIn) -> None:
+    signed_in, late = sign_in(ada), app.test_client()
+    late.set_cookie("session", signed_in.cookie)
+    for path in ("/api/me", "/chat"):
+        assert "Set-Cookie" not in signed_in.client.get(path).headers
+    signed_in.client.delete("/api/session", headers={"X-CSRFToken": signed_in.csrf})
+    for path, status in {"/api/me": 401, "/chat": 303}.items():
+        answer = late.get(path)
+        assert (answer.status_code, "Set-Cookie" in answer.headers) == (status, False)
+
+
 def test_a_request_with_a_key_leaves_the_cookie_beside_it_alone(ada: Person, sign_in: SignIn) -> None:
     browser = sign_in(ada)
     answer = browser.client.delete("/api/session", headers={"Authorization": f"Bearer {ada.key}"})

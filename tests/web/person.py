@@ -61,7 +61,7 @@ class Person:
             link.click()
         first, self.page = self.page, opened.value
         self.sign_in()
-        self.page.wait_for_url(first.url)
+        expect(self.page).to_have_url(first.url, timeout=15_000)
         self.page.close()
         self.page = first
         first.evaluate("dispatchEvent(new Event('focus'))")  # which a browser without a screen does not send
