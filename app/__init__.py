@@ -13,11 +13,17 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 
-def create_app(settings: Settings | None = None, *, is_worker: bool = False) -> Flask:
-    """The application, as `app.factory` puts it together, for the web process or for the one that writes replies.
+def create_app(settings: Settings | None = None) -> Flask:
+    """The application of the web process and of commands, as `app.factory` puts it together.
 
-    Loaded by name: the supervisor, beat and Flower only want `app.config`, and the rest of this package would cost each
-    of them seconds and a hundred megabytes.
+    Loaded by name, like the other: the supervisor, beat and Flower only want `app.config`, and the rest of this package
+    would cost each of them seconds and a hundred megabytes.
     """
-    made: Flask = import_module("app.factory").create_app(settings, is_worker=is_worker)
+    made: Flask = import_module("app.factory").create_app(settings)
+    return made
+
+
+def create_worker_app(settings: Settings | None = None) -> Flask:
+    """The application of the process that writes replies, without doors: for half the memory and half the start."""
+    made: Flask = import_module("app.base").create_base(settings, is_worker=True)
     return made

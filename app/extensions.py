@@ -1,4 +1,4 @@
-"""The things every part shares, made here unbound and bound in `create_app`."""
+"""The things every part shares, made here unbound and bound in `app/base.py`."""
 
 from __future__ import annotations
 
@@ -6,12 +6,7 @@ from typing import Any
 
 from celery import Celery
 from flask import current_app
-from flask_limiter import Limiter
-from flask_limiter.util import get_remote_address
-from flask_login import LoginManager
-from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
-from flask_wtf import CSRFProtect
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
@@ -36,10 +31,6 @@ class Base(DeclarativeBase):
 
 
 db = SQLAlchemy(model_class=Base, disable_autonaming=True)
-migrate = Migrate(db=db)
-login = LoginManager()
-csrf = CSRFProtect()
-limiter = Limiter(get_remote_address, headers_enabled=True, swallow_errors=True)
 celery = Celery("holdfast")
 
 

@@ -1,10 +1,9 @@
-"""The one place where the application's parts are put together."""
+"""The one place where the doors and what is behind them are put together."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from flask import Flask
@@ -12,18 +11,15 @@ from flask_openapi.models.info import Info
 from flask_openapi.openapi import OpenAPI
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from app import __version__, api, cli, database, edge, failpoints, logs, responses, web
+from app import __version__, api, base, cli, edge, responses, web
 from app.api import blueprint, problems
-from app.auth import door, principal
+from app.auth import door, limits, principal
 from app.chat import watching
 from app.config import Settings, current_settings
-from app.extensions import celery, csrf, db, limiter, migrate, quick, redis_client
+from app.extensions import celery, quick
 from app.stream.hub import Hub
 from app.stream.outlets import Outlets
 from app.stream.sockets import Sockets
-
-# Found from here, wherever the process was started.
-_MIGRATIONS = Path(__file__).parent.parent / "migrations"
 
 _SECURITY_SCHEMES: Any = {
     "key": {"type": "http", "scheme": "bearer", "description": "An API key, hf_…"},
@@ -36,11 +32,9 @@ _SECURITY_SCHEMES: Any = {
 }
 
 
-def create_app(settings: Settings | None = None, *, is_worker: bool = False) -> Flask:
-    """The application, for the web process or, with `is_worker`, for the process that writes replies."""
+def create_app(settings: Settings | None = None) -> Flask:
+    """The application with all its doors, for the web process and for commands."""
     settings = settings or current_settings()
-    logs.configure(settings.log_level)
-    failpoints.arm(settings.failpoints)
     app = OpenAPI(
         "app",
         info=Info(title="Holdfast", version=__version__, description="An AI chat backend whose replies survive."),
@@ -50,9 +44,12 @@ def create_app(settings: Settings | None = None, *, is_worker: bool = False) -> 
         doc_prefix="/api/docs",
         doc_url="/openapi.json",
     )
+    base.found(app, settings, is_worker=False)
     app.config.from_mapping(_flask_config(settings))
     edge.init_app(app, settings)  # first, so that even a refusal by what follows has an id and a log line
-    _bind(app, settings, is_worker)
+    app.wsgi_app = ProxyFix(app.wsgi_app, *[settings.trusted_proxies] * 4)  # type: ignore[method-assign]  # Flask's own way
+    _serve_readers(app, settings)
+    limits.init_app(app)
     blueprint.init_app(app)
     problems.init_app(app)
     door.init_app(app)
@@ -65,12 +62,8 @@ def create_app(settings: Settings | None = None, *, is_worker: bool = False) -> 
 
 def _flask_config(settings: Settings) -> dict[str, Any]:
     return {
-        "HOLDFAST": settings,
         "SECRET_KEY": settings.secret_key.get_secret_value(),
         "MAX_CONTENT_LENGTH": settings.max_body_bytes,
-        "SQLALCHEMY_DATABASE_URI": settings.database_url,
-        # No parameters in error messages: they would carry what people wrote into the logs.
-        "SQLALCHEMY_ENGINE_OPTIONS": database.engine_options(settings) | {"hide_parameters": True},
         "PERMANENT_SESSION_LIFETIME": timedelta(days=settings.session_days),
         "SESSION_REFRESH_EACH_REQUEST": False,  # an answer under way would bring an old cookie back over a new one
         "SESSION_COOKIE_HTTPONLY": True,
@@ -87,23 +80,11 @@ def _flask_config(settings: Settings) -> dict[str, Any]:
     }
 
 
-def _bind(app: Flask, settings: Settings, is_worker: bool) -> None:
-    db.init_app(app)
-    migrate.init_app(app, db, directory=str(_MIGRATIONS))
-    csrf.init_app(app)
-    limiter.init_app(app)
-    app.wsgi_app = ProxyFix(app.wsgi_app, *[settings.trusted_proxies] * 4)  # type: ignore[method-assign]  # Flask's own way
-    app.extensions["redis"] = redis_client(settings.redis_url, settings.redis_timeout_seconds)
-    celery.config_from_object("celeryconfig")
-    celery.conf.update(broker_url=settings.redis_url)
-    if not is_worker:
-        # A request must not wait for a broker that is gone; the row is committed and the reaper sends the wake-up.
-        limits = dict.fromkeys(("socket_timeout", "socket_connect_timeout"), settings.redis_timeout_seconds)
-        limits["max_retries"] = 0
-        celery.conf.update(broker_transport_options=celery.conf.broker_transport_options | limits)
-        look = partial(watching.look, principal.owners)
-        app.extensions["hub"] = Hub(app, settings, app.extensions["redis"], look)
-        app.extensions["outlets"] = Outlets(app)
-        app.extensions["sockets"] = Sockets(app, settings, principal.valid)
-    with app.app_context():
-        database.prepare(db.engine, is_worker)
+def _serve_readers(app: Flask, settings: Settings) -> None:
+    # A request must not wait for a broker that is gone; the row is committed and the reaper sends the wake-up.
+    patience = dict.fromkeys(("socket_timeout", "socket_connect_timeout"), settings.redis_timeout_seconds)
+    patience["max_retries"] = 0
+    celery.conf.update(broker_transport_options=celery.conf.broker_transport_options | patience)
+    app.extensions["hub"] = Hub(app, settings, app.extensions["redis"], partial(watching.look, principal.owners))
+    app.extensions["outlets"] = Outlets(app)
+    app.extensions["sockets"] = Sockets(app, settings, principal.valid)

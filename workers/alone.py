@@ -10,7 +10,7 @@ from uuid import UUID
 
 import structlog
 
-from app import create_app
+from app import create_worker_app
 from app.chat import replying
 from app.config import current_settings
 from app.jobs.presence import Presence
@@ -22,7 +22,7 @@ log = structlog.get_logger(__name__)
 def main(job_id: UUID) -> None:
     """Write the reply, or hand it over at SIGTERM. The lease is this process's own, and so is the crash."""
     settings = current_settings()
-    app = create_app(settings, is_worker=True)
+    app = create_worker_app(settings)
     with app.app_context():
         workshop = open_workshop(app, settings, apart=None)
         _drain_at_sigterm(workshop.presence)

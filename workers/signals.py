@@ -12,7 +12,7 @@ import structlog
 from celery import Task, signals
 from flask import Flask
 
-from app import create_app
+from app import create_worker_app
 from app.chat import finishing
 from app.config import current_settings
 from app.extensions import celery
@@ -62,7 +62,7 @@ def _log(**_: Any) -> None:
 
 def _start(**_: Any) -> None:
     settings = current_settings()
-    app = create_app(settings, is_worker=True)
+    app = create_worker_app(settings)
     InApp.flask = app
     providers.prepare(settings)
     apart = app.extensions["apart"] = Apart(settings.alone_at_once)

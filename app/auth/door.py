@@ -6,15 +6,18 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 from flask import Flask, g, request, session
-from flask_login import UserMixin, current_user, login_user, logout_user
-from flask_wtf.csrf import CSRFError, generate_csrf
+from flask_login import LoginManager, UserMixin, current_user, login_user, logout_user
+from flask_wtf.csrf import CSRFError, CSRFProtect, generate_csrf
 
 from app.auth import accounts, principal, sessions
 from app.auth.errors import BadOrigin, Outdated, Unauthenticated
 from app.auth.principal import Principal
-from app.extensions import csrf, login, settings
+from app.extensions import settings
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+login = LoginManager()
+csrf = CSRFProtect()
 
 
 class SignedIn(UserMixin):  # type: ignore[misc]  # Flask-Login publishes no types
@@ -26,7 +29,8 @@ class SignedIn(UserMixin):  # type: ignore[misc]  # Flask-Login publishes no typ
 
 
 def init_app(app: Flask) -> None:
-    """Teach Flask-Login how a sign-in is looked up."""
+    """Teach Flask-Login how a sign-in is looked up, and forms that a token belongs to them."""
+    csrf.init_app(app)
     login.init_app(app)
     login.user_loader(_load)
 

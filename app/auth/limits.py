@@ -6,6 +6,8 @@ import math
 import time
 from uuid import UUID
 
+from flask import Flask
+from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
 from limits import parse
 from redis.exceptions import RedisError
@@ -13,9 +15,16 @@ from werkzeug.exceptions import TooManyRequests
 
 from app.auth import door
 from app.auth.errors import AuthError
-from app.extensions import limiter, settings
+from app.extensions import settings
 
 _POSTS = "posts"
+
+limiter = Limiter(get_remote_address, headers_enabled=True, swallow_errors=True)
+
+
+def init_app(app: Flask) -> None:
+    """Count from now on."""
+    limiter.init_app(app)
 
 
 def _poster() -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pytest
 from flask import Flask
 
+from app import cli
 from app.chat.workshop import Workshop
 from app.clock import now
 from app.jobs.reaper import Reaper
@@ -72,6 +73,8 @@ def check(app: Flask) -> Check:
     """Runs the command on the shared application: `check("--logs", folder)`."""
 
     def run(*arguments: object, on: Flask = app) -> Report:
+        if not on.cli.commands:
+            cli.register(on)  # a worker's application has none
         done = on.test_cli_runner().invoke(args=["check", *map(str, arguments)])
         assert done.exception is None or isinstance(done.exception, SystemExit), done.exc_info
         return Report(done.exit_code, done.stdout, done.stderr)

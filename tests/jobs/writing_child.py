@@ -13,7 +13,7 @@ from uuid import UUID
 from pydantic import SecretStr
 from sqlalchemy import select
 
-from app import create_app
+from app import create_worker_app
 from app.config import Settings
 from app.database import reading, transaction
 from app.extensions import redis
@@ -34,7 +34,7 @@ def main(database_url: str, redis_url: str, job_id: str, lease_seconds: str) -> 
     seconds = float(lease_seconds)
     urls = {"database_url": database_url, "redis_url": redis_url, "secret_key": SecretStr("only for tests")}
     settings = Settings(_env_file=None, lease_seconds=seconds, heartbeat_seconds=seconds / 4, **urls)
-    app = create_app(settings, is_worker=True)
+    app = create_worker_app(settings)
     with app.app_context():
         presence = Presence(app, settings)
         presence.start()

@@ -11,7 +11,7 @@ from flask import Flask
 from pydantic import SecretStr
 from sqlalchemy import delete, update
 
-from app import create_app
+from app import create_worker_app
 from app.config import Settings
 from app.database import transaction
 from app.extensions import db, redis
@@ -57,7 +57,7 @@ def shared_settings(
 
 @pytest.fixture(scope="session")
 def shared_app(shared_settings: MakeSharedSettings) -> Iterator[Flask]:
-    application = create_app(shared_settings(), is_worker=True)
+    application = create_worker_app(shared_settings())
     yield application
     until(lambda: not any(thread.name == "hub-look" for thread in threading.enumerate()), what="the last look")
     with application.app_context():
@@ -69,8 +69,8 @@ def make_app(shared_settings: MakeSharedSettings) -> Iterator[MakeApp]:
     """Further applications on the shared database, for other settings: `make_app(redis_url=…)`."""
     made: list[Flask] = []
 
-    def make(*, is_worker: bool = True, **changed: object) -> Flask:
-        made.append(create_app(shared_settings(**changed), is_worker=is_worker))
+    def make(**changed: object) -> Flask:
+        made.append(create_worker_app(shared_settings(**changed)))
         return made[-1]
 
     yield make
