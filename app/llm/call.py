@@ -39,6 +39,13 @@ class Call:
         _shut(sock)
         self.check()
 
+    def release(self, sock: socket.socket) -> bool:
+        """Let go of a socket that has served; False if a cut has shut it down."""
+        with self._lock:
+            if self.cut_reason is None:
+                self._sockets.remove(sock)
+            return self.cut_reason is None
+
     def touch(self) -> None:
         """Content arrived: start the next silence."""
         self.has_content = True

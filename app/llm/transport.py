@@ -12,63 +12,65 @@ from http.client import HTTPConnection, HTTPException, HTTPResponse
 import httpx2
 
 from app.llm.call import Call
+from app.llm.connections import Connection, Idle, connect
 
-CONNECT_SECONDS = 5.0
 _READ_BYTES = 65_536
+# After the last event only the end of the answer's framing is on its way, and has mostly come with it.
+_REST_SECONDS = 0.02
 _PORTS = {"http": 80, "https": 443}
 
 
 class Transport(httpx2.BaseTransport):
-    """A connection of its own for each request of one call, which can so be cut without ending anybody else's stream.
+    """A connection for each request of one call and for nobody else at the time, so that it can be cut.
 
     Its socket is the call's as soon as it is connected, before TLS and before the first byte.
     """
 
-    def __init__(self, call: Call, tls: Callable[[], ssl.SSLContext]) -> None:
+    def __init__(self, call: Call, tls: Callable[[], ssl.SSLContext], idle: Idle) -> None:
         self._call = call
         self._tls = tls
-        self._duplicates: list[socket.socket] = []
+        self._idle = idle
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         """Send it and wait for the head of the answer; raises httpx2.TransportError, and what `Call.check` does."""
         self._call.check()
         with _mapped(httpx2.ConnectTimeout, httpx2.ConnectError):
-            sock = self._connected(request.url)
+            connection = self._connection(request.url)
         try:
             with _mapped(httpx2.ReadTimeout, httpx2.ReadError):
-                response = _asked(sock, request)
+                response = _asked(connection.sock, request)
         except Exception:
-            sock.close()
+            connection.close()
             raise
-        return httpx2.Response(response.status, headers=response.getheaders(), stream=_Body(sock, response))
+        body = _Body(response, connection, self._served)
+        return httpx2.Response(response.status, headers=response.getheaders(), stream=body)
 
-    def close(self) -> None:
-        """Let go of what cuts the connections."""
-        while self._duplicates:
-            self._duplicates.pop().close()
-
-    def _connected(self, url: httpx2.URL) -> socket.socket:
-        sock = socket.create_connection((url.host, url.port or _PORTS[url.scheme]), CONNECT_SECONDS)
+    def _connection(self, url: httpx2.URL) -> Connection:
+        origin = (url.scheme, url.host, url.port or _PORTS[url.scheme])
+        connection = self._idle.take(origin)
+        if connection is None:
+            return connect(origin, self._tls, self._call.attach)
         try:
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            # A duplicate, because TLS takes the descriptor over; shutting either down ends the connection of both.
-            self._duplicates.append(sock.dup())
-            self._call.attach(self._duplicates[-1])
-            if url.scheme == "https":
-                sock = self._tls().wrap_socket(sock, server_hostname=url.host)
-            sock.settimeout(None)  # the Watch ends silent calls; a timer costs something for each token
+            self._call.attach(connection.knife)
         except Exception:
-            sock.close()
+            connection.close()
             raise
-        return sock
+        return connection
+
+    def _served(self, connection: Connection) -> None:
+        if self._call.release(connection.knife):
+            self._idle.keep(connection)
+        else:
+            connection.close()
 
 
 class _Body(httpx2.SyncByteStream):
-    """The body as it comes; who closes it ends the connection."""
+    """The body as it comes. Who closes it at its end leaves the connection to others, who closes it before ends it."""
 
-    def __init__(self, sock: socket.socket, response: HTTPResponse) -> None:
-        self._sock = sock
+    def __init__(self, response: HTTPResponse, connection: Connection, served: Callable[[Connection], None]) -> None:
         self._response = response
+        self._connection = connection
+        self._served = served
 
     def __iter__(self) -> Iterator[bytes]:
         with _mapped(httpx2.ReadTimeout, httpx2.ReadError):
@@ -76,8 +78,23 @@ class _Body(httpx2.SyncByteStream):
                 yield part
 
     def close(self) -> None:
+        connection, reusable = self._connection, not self._response.will_close and self._is_read()
         self._response.close()
-        self._sock.close()
+        if reusable:
+            self._served(connection)
+        else:
+            connection.close()
+
+    def _is_read(self) -> bool:
+        if self._response.isclosed():
+            return True
+        try:
+            self._connection.sock.settimeout(_REST_SECONDS)
+            self._response.read1(1)
+            self._connection.sock.settimeout(None)
+        except (OSError, HTTPException):
+            return False
+        return self._response.isclosed()
 
 
 def _asked(sock: socket.socket, request: httpx2.Request) -> HTTPResponse:

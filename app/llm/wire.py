@@ -13,8 +13,9 @@ from urllib.request import getproxies
 import httpx2
 
 from app.llm.call import Call
+from app.llm.connections import CONNECT_SECONDS, Idle
 from app.llm.errors import ProviderError
-from app.llm.transport import CONNECT_SECONDS, Transport
+from app.llm.transport import Transport
 
 if TYPE_CHECKING:
     import ssl
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 END = "[DONE]"
 # No limit for reading: the Watch ends silent calls, by their content.
 _TIMEOUT = httpx2.Timeout(None, connect=CONNECT_SECONDS)
+_idle = Idle()
 
 
 class Event(NamedTuple):
@@ -43,7 +45,7 @@ def client_for(call: Call) -> Iterator[httpx2.Client]:
             client.event_hooks = {"request": [_Attach(call, stack).to_request]}
             yield client
     else:
-        with httpx2.Client(transport=Transport(call, _tls), timeout=_TIMEOUT) as client:
+        with httpx2.Client(transport=Transport(call, _tls, _idle), timeout=_TIMEOUT) as client:
             yield client
 
 

@@ -6,7 +6,6 @@ import contextlib
 import os
 import socket
 import ssl
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ from app.llm.call import Call
 from app.llm.errors import CallCut, StreamCut
 from app.llm.providers import resolve
 from app.llm.types import ModelRequest, Turn
+from tests.llm.certificate import self_signed
 from tests.llm.conftest import DIALECTS, Ask
 from tests.provider import FakeProvider
 
@@ -89,7 +89,7 @@ def test_a_cut_ends_a_handshake_that_hangs(settings: Settings) -> None:
 def test_a_cut_ends_a_blocked_read_under_tls(
     dialect: str, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    certificate = _self_signed(tmp_path)
+    certificate = self_signed(tmp_path)
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     wire._tls.cache_clear()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -116,16 +116,3 @@ def test_no_call_leaves_a_descriptor_open(ask: Ask, provider: FakeProvider) -> N
 
 def test_one_tls_context_serves_the_whole_process() -> None:
     assert wire._tls() is wire._tls()
-
-
-def _self_signed(folder: Path) -> Path:
-    """A certificate of 127.0.0.1 and its key in one file."""
-    file = folder / "server.pem"
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
-         "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", file, "-out", folder / "crt"],
-        check=True,
-        capture_output=True,
-    )  # fmt: skip
-    file.write_text(file.read_text() + (folder / "crt").read_text())
-    return file

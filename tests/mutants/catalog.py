@@ -9,6 +9,7 @@ from tests.mutants.pauses import PAUSING, STEPPING
 FENCES = ("tests/jobs/test_machine_fences.py",)
 LIVES = ("tests/jobs/test_lifecycle.py",)
 LOG = ("tests/stream/test_log.py",)
+CONNECTIONS = ("tests/llm/test_connections.py",)
 SCORE, SCORES = ("tests/stream/test_score.py",), ("tests/jobs/test_scores.py",)
 
 _CLAIM = "guards=frozenset({Guard.LIVE, Guard.DUE, Guard.UNBLOCKED, Guard.UNCANCELLED, Guard.FEW_CRASHES}),"
@@ -102,6 +103,25 @@ COUNTS = (
             ),
         ),
         LIVES,
+    ),
+)
+
+CALLS = (
+    one(
+        "late-cut-ends-another-call",
+        "a call that has ended holds no connection of others",
+        Edit(
+            "app/llm/call.py",
+            "                self._sockets.remove(sock)\n            return self.cut_reason is None",
+            "                pass\n            return self.cut_reason is None",
+        ),
+        CONNECTIONS,
+    ),
+    one(
+        "closed-connection-is-taken",
+        "what the server has closed is not used again",
+        Edit("app/llm/connections.py", "if connection.is_quiet():", "if connection.is_quiet() or True:"),
+        CONNECTIONS,
     ),
 )
 
@@ -233,4 +253,4 @@ NUMBERS = (
     ),
 )
 
-MUTANTS = {mutant.name: mutant for mutant in GUARDS + PAUSING + STEPPING + COUNTS + ELSEWHERE + NUMBERS}
+MUTANTS = {mutant.name: mutant for mutant in GUARDS + PAUSING + STEPPING + COUNTS + CALLS + ELSEWHERE + NUMBERS}

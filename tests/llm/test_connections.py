@@ -1,0 +1,162 @@
+"""Connections to providers: kept for the next call while they are whole, and for nobody else at the time."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from app.config import Settings
+from app.llm import wire
+from app.llm.call import Call
+from app.llm.connections import Connection, Idle, connect
+from app.llm.errors import CallCut
+from app.llm.providers import resolve
+from app.llm.types import Chunk, ModelRequest, TextDelta, Turn
+from tests.llm.certificate import self_signed
+from tests.llm.keeping import Keeping, keeping
+from tests.support.stack import until
+
+Stream = Callable[..., Iterator[Chunk]]
+
+
+@pytest.fixture
+def server() -> Iterator[Keeping]:
+    with keeping() as running:
+        yield running
+
+
+@pytest.fixture
+def stream(settings: Settings, server: Keeping) -> Stream:
+    """The chunks of a call to `server`: `stream("waits", call)`."""
+
+    def made(model: str = "whole", call: Call | None = None, url: str | None = None) -> Iterator[Chunk]:
+        changed = {"openai_base_url": url or f"http://127.0.0.1:{server.port}/v1"}
+        source, found = resolve(settings.model_copy(update=changed), f"openai/{model}")
+        return source.stream(ModelRequest(found.name, (Turn("user", "hi"),)), call or Call(10, 10))
+
+    return made
+
+
+def text(chunks: Iterator[Chunk]) -> str:
+    return "".join(chunk.text for chunk in chunks if isinstance(chunk, TextDelta))
+
+
+def opened(server: Keeping) -> Connection:
+    return connect(("http", "127.0.0.1", server.port), wire._tls, lambda _: None)
+
+
+def test_calls_one_after_another_share_a_connection(stream: Stream, server: Keeping) -> None:
+    assert [text(stream()) for _ in range(5)] == ["w1 w2"] * 5
+    assert len(server.asked) == 5
+    assert len(set(server.asked)) == 1
+
+
+def test_calls_at_the_same_time_have_one_each(stream: Stream, server: Keeping) -> None:
+    with ThreadPoolExecutor(3) as pool:
+        texts = [pool.submit(text, stream("waits")) for _ in range(3)]
+        until(lambda: len(server.asked) == 3)
+        server.may_go_on.set()
+        assert [each.result() for each in texts] == ["w1 w2"] * 3
+    assert len(set(server.asked)) == 3
+
+
+def test_one_that_the_server_has_closed_is_not_used_again(stream: Stream, server: Keeping) -> None:
+    assert text(stream("closes")) == "w1 w2"
+    until(lambda: server.ended == server.asked)
+    assert text(stream()) == "w1 w2"
+    assert len(set(server.asked)) == 2
+
+
+def test_an_answer_that_does_not_end_is_not_waited_for_nor_its_connection_used_again(
+    stream: Stream, server: Keeping
+) -> None:
+    assert text(stream("never")) == "w1 w2"
+    assert text(stream()) == "w1 w2"
+    assert len(set(server.asked)) == 2
+
+
+def test_one_that_was_left_in_mid_answer_is_not_used_again(stream: Stream, server: Keeping) -> None:
+    left = stream("waits")
+    assert next(left) == TextDelta("w1")
+    left.close()
+    assert text(stream()) == "w1 w2"
+    assert len(set(server.asked)) == 2
+
+
+def test_one_that_was_cut_is_not_used_again(stream: Stream, server: Keeping) -> None:
+    call = Call(10, 10)
+    cut = stream("waits", call)
+    assert next(cut) == TextDelta("w1")
+    call.cut("cancelled")
+    with pytest.raises(CallCut):
+        list(cut)
+    assert text(stream()) == "w1 w2"
+    assert len(set(server.asked)) == 2
+
+
+def test_a_cut_that_comes_too_late_leaves_the_next_call_alone(stream: Stream, server: Keeping) -> None:
+    late = Call(10, 10)
+    assert text(stream(call=late)) == "w1 w2"
+    following = stream("waits")
+    assert next(following) == TextDelta("w1")
+    late.cut("cancelled")
+    server.may_go_on.set()
+    assert text(following) == " w2"
+    assert len(set(server.asked)) == 1
+
+
+def test_a_call_that_was_cut_in_the_meantime_asks_nothing_on_a_kept_one(stream: Stream, server: Keeping) -> None:
+    assert text(stream()) == "w1 w2"
+    call = Call(10, 10)
+    call.cut("cancelled")
+    with pytest.raises(CallCut):
+        list(stream(call=call))
+    assert len(server.asked) == 1
+
+
+def test_they_are_shared_under_tls_too(stream: Stream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    certificate = self_signed(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    wire._tls.cache_clear()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    with keeping(context) as secure:
+        url = f"https://127.0.0.1:{secure.port}/v1"
+        assert [text(stream(url=url)) for _ in range(3)] == ["w1 w2"] * 3
+        assert len(secure.asked) == 3
+        assert len(set(secure.asked)) == 1
+    wire._tls.cache_clear()
+
+
+def test_one_that_nobody_wants_for_long_is_closed(server: Keeping) -> None:
+    idle = Idle(seconds=0.1)
+    first, second = opened(server), opened(server)
+    idle.keep(first)
+    idle.keep(second)
+    until(lambda: len(server.ended) == 2, what="the end of both")
+    assert idle.take(first.origin) is None
+
+
+def test_no_more_are_kept_than_allowed_and_the_last_used_is_taken_first(server: Keeping) -> None:
+    idle = Idle(most=2)
+    made = [opened(server) for _ in range(3)]
+    for connection in made:
+        idle.keep(connection)
+    until(lambda: len(server.ended) == 1, what="the end of one")
+    assert [idle.take(made[0].origin) for _ in range(3)] == [made[2], made[1], None]
+    for connection in made:
+        connection.close()
+
+
+def test_one_to_another_place_is_not_taken(server: Keeping) -> None:
+    idle = Idle()
+    kept = opened(server)
+    idle.keep(kept)
+    for other in (("https", *kept.origin[1:]), (*kept.origin[:2], 1), ("http", "localhost", server.port)):
+        assert idle.take(other) is None
+    assert idle.take(kept.origin) is kept
+    kept.close()
