@@ -11,10 +11,11 @@ from flask_openapi.models.info import Info
 from flask_openapi.openapi import OpenAPI
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from app import __version__, api, base, cli, edge, responses, web
+from app import __version__, api, base, edge, responses, web
 from app.api import blueprint, problems
 from app.auth import door, limits, principal
 from app.chat import watching
+from app.cli import commands
 from app.config import Settings, current_settings
 from app.extensions import celery, quick
 from app.stream.hub import Hub
@@ -56,7 +57,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     api.register(app)
     responses.register(app)
     web.register(app)
-    cli.register(app)
+    commands.register(app)
     return app
 
 

@@ -32,8 +32,12 @@ loglevel = "warning"
 
 
 def post_fork(_server: Any, worker: Any) -> None:
-    """Without its master, killed with SIGKILL, a worker would keep the address for seconds from whoever comes after."""
+    """Without its master, killed with SIGKILL, a worker would keep the address for seconds from whoever comes after.
+
+    The app is loaded next.
+    """
     leash.end_with_parent(worker.ppid, signal.SIGKILL)
+    garbage.collect_nothing_yet()
 
 
 def post_worker_init(worker: Any) -> None:

@@ -3,14 +3,34 @@
 from __future__ import annotations
 
 import secrets
+from pathlib import Path
 
 import click
+from flask import Flask
 from flask.cli import with_appcontext
-from flask_migrate import upgrade
+from flask_migrate import Migrate, upgrade
 
 from app.auth import accounts
+from app.base import create_base
+from app.extensions import db
 
 _OWNER = "owner@holdfast.local"
+# Found from here, wherever the process was started.
+_MIGRATIONS = Path(__file__).parent.parent.parent / "migrations"
+
+
+def create_app() -> Flask:
+    """These commands alone, for `flask --app app.cli.accounts`: what is waited for at the start of everything."""
+    app = create_base(is_worker=False)
+    register(app)
+    return app
+
+
+def register(app: Flask) -> None:
+    """Add the commands, and Flask-Migrate's."""
+    Migrate(app, db, directory=str(_MIGRATIONS))
+    for command in (setup, create_user):
+        app.cli.add_command(command)
 
 
 @click.command()

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import pytest
 from flask import Flask
 
-from app import cli
 from app.chat.workshop import Workshop
+from app.cli import commands
 from app.clock import now
 from app.jobs.reaper import Reaper
 from tests.chat.conftest import make_workshop, reaper, workshop
@@ -74,7 +74,7 @@ def check(app: Flask) -> Check:
 
     def run(*arguments: object, on: Flask = app) -> Report:
         if not on.cli.commands:
-            cli.register(on)  # a worker's application has none
+            commands.register(on)  # a worker's application has none
         done = on.test_cli_runner().invoke(args=["check", *map(str, arguments)])
         assert done.exception is None or isinstance(done.exception, SystemExit), done.exc_info
         return Report(done.exit_code, done.stdout, done.stderr)

@@ -132,7 +132,7 @@ class Stack:
 
     def setup(self) -> None:
         """Migrate the database."""
-        command = [sys.executable, "-m", "flask", "--app", "app.cli", "setup"]
+        command = [sys.executable, "-m", "flask", "--app", "app.cli.accounts", "setup"]
         subprocess.run(command, cwd=ROOT, env=self.env, check=True, capture_output=True)
 
     def end(self) -> None:
