@@ -91,7 +91,25 @@ def restless() -> Iterator[None]:
 
 @pytest.mark.usefixtures("restless")
 def test_no_item_is_missed_without_being_told_however_putting_and_getting_race() -> None:
-    mine, last, chance = reader(), 20_000, random.Random(7)
+    seen = 0
+    for seed in range(20):  # where the machine lets the writer run ahead, a race shows little
+        items = raced(seed, last=20_000)
+        untold = [
+            (before, item)
+            for before, item in pairwise(items)
+            if isinstance(before, Event) and isinstance(item, Event) and item != numbered(before.fields["number"] + 1)
+        ]
+        assert untold == []
+        assert items[-1] in (numbered(20_000), Lagged())
+        seen += sum(isinstance(item, Event) for item in items)
+        if seen > 50:
+            return
+    pytest.fail("the race shows nothing")
+
+
+def raced(seed: int, last: int) -> list[Item | None]:
+    """What a reader gets while another thread puts numbers, and now and then that something was missed."""
+    mine, chance = reader(), random.Random(seed)
     lags = {chance.randrange(last) for _ in range(400)}
 
     def put() -> None:
@@ -104,11 +122,4 @@ def test_no_item_is_missed_without_being_told_however_putting_and_getting_race()
     writer.start()
     items = taken(mine, last)
     writer.join(10)
-    untold = [
-        (before, item)
-        for before, item in pairwise(items)
-        if isinstance(before, Event) and isinstance(item, Event) and item != numbered(before.fields["number"] + 1)
-    ]
-    assert untold == []
-    assert items[-1] in (numbered(last), Lagged())
-    assert sum(isinstance(item, Event) for item in items) > 50, "the race shows nothing"
+    return items
