@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 from uuid import UUID
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import BindParameter, Connection, Select, bindparam, select
 from sqlalchemy.orm import Session
 
 from app.auth import secrets
@@ -15,11 +15,29 @@ from app.clock import now
 from app.database import glance, reading
 from app.ids import parse_id
 from app.models import ApiKey, LoginSession, User
+from app.models.columns import table
 
 _BY_KEY = (
     select(ApiKey.id, ApiKey.user_id)
     .join(User, User.id == ApiKey.user_id)
     .where(ApiKey.key_hash == bindparam("fingerprint"), ApiKey.revoked_at.is_(None), User.disabled_at.is_(None))
+)
+_key, _session, _user = table(ApiKey).c, table(LoginSession).c, table(User).c
+_ids: BindParameter[list[UUID]] = bindparam("ids", expanding=True)
+_KEYS = (
+    select(_key.id, _key.user_id)
+    .join_from(table(ApiKey), table(User), _user.id == _key.user_id)
+    .where(_key.id.in_(_ids), _key.revoked_at.is_(None), _user.disabled_at.is_(None))
+)
+_SESSIONS = (
+    select(_session.id, _session.user_id)
+    .join_from(table(LoginSession), table(User), _user.id == _session.user_id)
+    .where(
+        _session.id.in_(_ids),
+        _session.revoked_at.is_(None),
+        _session.expires_at > now(),
+        _user.disabled_at.is_(None),
+    )
 )
 
 
@@ -50,7 +68,7 @@ def by_session(session_id: str) -> Principal | None:
     if id_ is None:
         return None
     with glance() as connection:
-        owner = _session_owners(connection, {id_}).get(id_)
+        owner = _owners(connection, _SESSIONS, {id_}).get(id_)
     return Principal(owner, "session", id_) if owner is not None else None
 
 
@@ -66,28 +84,9 @@ def owners(session: Session, credentials: set[str]) -> Mapping[str, UUID]:
     for credential in credentials:
         kind, _, id_ = credential.partition(":")
         ids[kind].add(UUID(id_))
-    found = {f"session:{id_}": owner for id_, owner in _session_owners(session, ids["session"]).items()}
-    if ids["key"]:
-        rows = session.execute(
-            select(ApiKey.id, ApiKey.user_id)
-            .join(User, User.id == ApiKey.user_id)
-            .where(ApiKey.id.in_(ids["key"]), ApiKey.revoked_at.is_(None), User.disabled_at.is_(None))
-        )
-        found |= {f"key:{row.id}": row.user_id for row in rows}
-    return found
+    found = {f"session:{id_}": owner for id_, owner in _owners(session, _SESSIONS, ids["session"]).items()}
+    return found | {f"key:{id_}": owner for id_, owner in _owners(session, _KEYS, ids["key"]).items()}
 
 
-def _session_owners(asked: Session | Connection, ids: set[UUID]) -> dict[UUID, UUID]:
-    if not ids:
-        return {}
-    rows = asked.execute(
-        select(LoginSession.id, LoginSession.user_id)
-        .join(User, User.id == LoginSession.user_id)
-        .where(
-            LoginSession.id.in_(ids),
-            LoginSession.revoked_at.is_(None),
-            LoginSession.expires_at > now(),
-            User.disabled_at.is_(None),
-        )
-    )
-    return dict(rows.all())
+def _owners(asked: Session | Connection, statement: Select[tuple[UUID, UUID]], ids: set[UUID]) -> dict[UUID, UUID]:
+    return {row.id: row.user_id for row in asked.execute(statement, {"ids": list(ids)})} if ids else {}

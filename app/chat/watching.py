@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from uuid import UUID
 
-from sqlalchemy import or_, select
+from sqlalchemy import BindParameter, bindparam, or_, select
 from sqlalchemy.orm import Session
 
 from app.chat import assembling, notices
@@ -14,12 +15,26 @@ from app.chat.objects import MessageObject
 from app.clock import iso, now
 from app.database import reading
 from app.models import ACTIVE, TERMINAL, Job, Message, Status, Thread
+from app.models.columns import table
 from app.stream import events
 from app.stream.events import Event
 from app.stream.subscription import Interest
 
 # How long after its end a reply is still looked at: far longer than a reader can have missed its last event.
 _ENDED_SECONDS = 120
+
+# Built once: a process with thousands of open streams looks many times a second, and holds all of them up meanwhile.
+_thread, _job, _message = table(Thread).c, table(Job).c, table(Message).c
+_ids: BindParameter[list[UUID]] = bindparam("ids", expanding=True)
+_SHOWN = select(_thread.id, _thread.user_id).where(_thread.id.in_(_ids), _thread.deleted_at.is_(None))
+_STATES = (
+    select(_message.id, _job.thread_id, _job.status, _job.attempt)
+    .join_from(table(Job), table(Message), _message.job_id == _job.id)
+    .where(_job.thread_id.in_(_ids), or_(_job.status.in_(ACTIVE), _job.finished_at > now(-_ENDED_SECONDS)))
+    .order_by(_job.id)
+)
+_STATES_WITH_TEXT = _STATES.add_columns(_job.checkpoint)
+_uuid = lru_cache(maxsize=20_000)(UUID)  # the same thousands again and again
 
 # Which of these credentials may read at this moment, and whose they are.
 Owners = Callable[[Session, set[str]], Mapping[str, UUID]]
@@ -86,12 +101,11 @@ def last_event(message: MessageObject, cursor: str | None) -> Event:
 
 def look(owners: Owners, interests: set[Interest], degraded: bool) -> Sight:
     """Three queries, however many streams are open."""
-    id_of = {interest.thread_id: UUID(interest.thread_id) for interest in interests}
-    ids = set(id_of.values())
+    id_of = {interest.thread_id: _uuid(interest.thread_id) for interest in interests}
+    ids = list(id_of.values())
     with reading() as session:
         owner_of = owners(session, {interest.credential for interest in interests})
-        shown = select(Thread.id, Thread.user_id).where(Thread.id.in_(ids), Thread.deleted_at.is_(None))
-        threads = {row.id: row.user_id for row in session.execute(shown)}
+        threads = {row.id: row.user_id for row in session.execute(_SHOWN, {"ids": ids})}
         replies = _replies(session, ids, degraded)
     allowed = frozenset(
         interest
@@ -101,13 +115,8 @@ def look(owners: Owners, interests: set[Interest], degraded: bool) -> Sight:
     return Sight(allowed, replies)
 
 
-def _replies(session: Session, ids: set[UUID], degraded: bool) -> dict[str, tuple[ReplyState, ...]]:
-    recent = or_(Job.status.in_(ACTIVE), Job.finished_at > now(-_ENDED_SECONDS))
-    columns = [Message.id, Job.thread_id, Job.status, Job.attempt]
-    statement = select(*columns, Job.checkpoint) if degraded else select(*columns)
-    rows = session.execute(
-        statement.join(Message, Message.job_id == Job.id).where(Job.thread_id.in_(ids), recent).order_by(Job.id)
-    )
+def _replies(session: Session, ids: list[UUID], degraded: bool) -> dict[str, tuple[ReplyState, ...]]:
+    rows = session.execute(_STATES_WITH_TEXT if degraded else _STATES, {"ids": ids})
     found: dict[str, tuple[ReplyState, ...]] = {}
     for row in rows:
         text = row.checkpoint if degraded and row.status not in TERMINAL else None

@@ -24,7 +24,7 @@ _ALIVE = "holdfast:readers"  # keeps the connection open while nobody reads
 _PING_SECONDS = 1.0
 _SILENT_SECONDS = 4.0
 # A look holds up all that the event loop serves: so many readers are looked for at a time, which takes milliseconds.
-_PORTION = 200
+_PORTION = 100
 
 log = structlog.get_logger(__name__)
 
