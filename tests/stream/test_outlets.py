@@ -135,9 +135,8 @@ def test_the_end_is_told_and_the_connection_closed(open_outlet: Open) -> None:
 
 
 def test_silence_brings_heartbeats_one_after_the_other(open_outlet: Open) -> None:
-    reader = Reader(beat_seconds=0.2)
+    reader, began = Reader(beat_seconds=0.2), time.monotonic()
     client = open_outlet(reader)
-    began = time.monotonic()
     assert client.reads(3 * len(sent(None))) == 3 * sent(None)
     assert 0.6 <= time.monotonic() - began < 5
 
