@@ -24,6 +24,6 @@ def create_app(settings: Settings | None = None) -> Flask:
 
 
 def create_worker_app(settings: Settings | None = None) -> Flask:
-    """The application of the process that writes replies, without doors: for half the memory and half the start."""
+    """The application of the process that writes replies, without doors, which took two fifths of its start."""
     made: Flask = import_module("app.base").create_base(settings, is_worker=True)
     return made

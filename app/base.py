@@ -14,11 +14,11 @@ from app.extensions import celery, db, redis_client
 def create_base(settings: Settings | None = None, *, is_worker: bool) -> Flask:
     """An application for the process that writes replies, or for a command that no door is needed for."""
     app = Flask("app")
-    found(app, settings or current_settings(), is_worker=is_worker)
+    furnish(app, settings or current_settings(), is_worker=is_worker)
     return app
 
 
-def found(app: Flask, settings: Settings, *, is_worker: bool) -> None:
+def furnish(app: Flask, settings: Settings, *, is_worker: bool) -> None:
     """Give `app` its settings, its database, its Redis and the way to its broker."""
     logs.configure(settings.log_level)
     failpoints.arm(settings.failpoints)

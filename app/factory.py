@@ -45,7 +45,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         doc_prefix="/api/docs",
         doc_url="/openapi.json",
     )
-    base.found(app, settings, is_worker=False)
+    base.furnish(app, settings, is_worker=False)
     app.config.from_mapping(_flask_config(settings))
     edge.init_app(app, settings)  # first, so that even a refusal by what follows has an id and a log line
     app.wsgi_app = ProxyFix(app.wsgi_app, *[settings.trusted_proxies] * 4)  # type: ignore[method-assign]  # Flask's own way
