@@ -32,12 +32,9 @@ loglevel = "warning"
 
 
 def post_fork(_server: Any, worker: Any) -> None:
-    """Without its master, killed with SIGKILL, a worker would keep the address for seconds from whoever comes after.
-
-    The app is loaded next.
-    """
+    """Without its master, killed with SIGKILL, a worker would keep the address for seconds from whoever comes after."""
     leash.end_with_parent(worker.ppid, signal.SIGKILL)
-    garbage.collect_nothing_yet()
+    garbage.collect_nothing_yet()  # the app is loaded next
 
 
 def post_worker_init(worker: Any) -> None:
