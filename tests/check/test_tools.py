@@ -130,7 +130,7 @@ def test_a_call_that_began_after_the_cancel(check: Check, called: Sent) -> None:
     with_job(cancel_requested_at=now(-4), status=Status.CANCELLED)(called)
     assert "G8" not in check().violated
     with_job(cancel_requested_at=now(-20))(called)
-    assert check().says("G8", "of look began 1")
+    assert check().says("G8", "s after the cancel")
     assert "G8" not in check("--faults-ended", time.time()).violated
 
 
