@@ -10,6 +10,8 @@ broker_url = _settings.redis_url
 # Results are rows; a second store of them would only disagree.
 result_backend = None
 task_ignore_result = True
+# Celery makes a backend, even one that is switched off, for each thread; with gevent each request is one.
+result_backend_thread_safe = True
 # Pickle would let anybody who reaches the broker run code in the worker.
 task_serializer = "json"
 accept_content = ["json"]
