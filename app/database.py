@@ -10,9 +10,11 @@ from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from psycopg import Connection as PostgresConnection
+from psycopg import Error as PostgresError
 from sqlalchemy import Connection, Engine, event
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DisconnectionError, OperationalError
 from sqlalchemy.orm import Session
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from app.config import Settings
 from app.extensions import db
@@ -21,6 +23,11 @@ from app.extensions import db
 _sqlite_writers = threading.Lock()
 
 _ONE_STATE = {"isolation_level": "REPEATABLE READ"}
+
+# A connection of the pool that was in use so lately is not pinged before it is used again: a tenth of what a request
+# costs. One that PostgreSQL closed in that second fails the request that gets it.
+_TRUST_SECONDS = 1.0
+_USED_AT = "used_at"
 
 # How long a statement waits for what others have locked, by database and whether a worker asks. A worker's threads can
 # wait; the web process rather says 503 and lets the client come again.
@@ -73,7 +80,7 @@ def engine_options(settings: Settings) -> dict[str, Any]:
     """What `create_engine` is given for the database in `settings`."""
     if settings.is_sqlite:  # to open one is cheap, and each that is kept is two files
         return {"pool_size": 5, "max_overflow": 35}
-    return {"pool_size": 10, "max_overflow": 20, "pool_pre_ping": True, "connect_args": {"connect_timeout": 5}}
+    return {"pool_size": 10, "max_overflow": 20, "connect_args": {"connect_timeout": 5}}
 
 
 def prepare(engine: Engine, is_worker: bool) -> None:
@@ -132,9 +139,23 @@ def _is_locked(error: OperationalError) -> bool:
 
 def _prepare_postgresql(engine: Engine, lock_seconds: float) -> None:
     @event.listens_for(engine, "connect")
-    def _set(connection: PostgresConnection[Any], _record: object) -> None:
+    def _set(connection: PostgresConnection[Any], record: ConnectionPoolEntry) -> None:
         connection.execute(f"SET lock_timeout = {int(lock_seconds * 1000)}")
         connection.commit()
+        record.info[_USED_AT] = time.monotonic()
+
+    @event.listens_for(engine, "checkin")
+    def _note(_connection: object, record: ConnectionPoolEntry) -> None:
+        record.info[_USED_AT] = time.monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def _ping(connection: Any, record: ConnectionPoolEntry, _proxy: object) -> None:
+        if time.monotonic() - record.info[_USED_AT] < _TRUST_SECONDS:
+            return
+        try:
+            engine.dialect.do_ping(connection)
+        except PostgresError as error:
+            raise DisconnectionError("closed while it was idle") from error  # the pool makes another
 
 
 def _turn(engine: Engine) -> Any:
