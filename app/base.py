@@ -6,9 +6,9 @@ from typing import Any
 
 from flask import Flask
 
-from app import database, failpoints, logs
+from app import database, failpoints, logs, redis_client
 from app.config import Settings, current_settings
-from app.extensions import celery, db, redis_client
+from app.extensions import celery, db
 
 
 def create_base(settings: Settings | None = None, *, is_worker: bool) -> Flask:
@@ -24,7 +24,7 @@ def furnish(app: Flask, settings: Settings, *, is_worker: bool) -> None:
     failpoints.arm(settings.failpoints)
     app.config.from_mapping(_flask_config(settings))
     db.init_app(app)
-    app.extensions["redis"] = redis_client(settings.redis_url, settings.redis_timeout_seconds)
+    app.extensions["redis"] = redis_client.connected(settings.redis_url, settings.redis_timeout_seconds)
     celery.config_from_object("celeryconfig")
     celery.conf.update(broker_url=settings.redis_url)
     with app.app_context():

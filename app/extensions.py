@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from celery import Celery
 from flask import current_app
 from flask_sqlalchemy import SQLAlchemy
 from redis import Redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 from sqlalchemy import MetaData
 from sqlalchemy.orm import DeclarativeBase
 
@@ -44,18 +40,3 @@ def redis() -> Redis:
     """The application's Redis client. It never retries: a repeated append would double text."""
     found: Redis = current_app.extensions["redis"]
     return found
-
-
-def redis_client(url: str, timeout_seconds: float, *, connections: int = 50) -> Redis:
-    """A client whose calls fail after `timeout_seconds` instead of waiting for a Redis that is gone."""
-    client: Redis = Redis.from_url(url, decode_responses=True, max_connections=connections, **quick(timeout_seconds))
-    return client
-
-
-def quick(timeout_seconds: float) -> dict[str, Any]:
-    """Arguments for a Redis client that gives up after one try; by default it tries ten times, for many seconds."""
-    return {
-        "socket_timeout": timeout_seconds,
-        "socket_connect_timeout": timeout_seconds,
-        "retry": Retry(NoBackoff(), 0),
-    }

@@ -17,7 +17,8 @@ from app.auth import door, limits, principal
 from app.chat import watching
 from app.cli import commands
 from app.config import Settings, current_settings
-from app.extensions import celery, quick
+from app.extensions import celery
+from app.redis_client import quick
 from app.stream.hub import Hub
 from app.stream.outlets import Outlets
 from app.stream.sockets import Sockets

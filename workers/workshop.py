@@ -7,10 +7,10 @@ from uuid import UUID
 
 from flask import Flask
 
+from app import redis_client
 from app.chat.keeping import Keeper
 from app.chat.workshop import Workshop
 from app.config import Settings
-from app.extensions import redis_client
 from app.jobs.presence import Presence
 from app.llm.call import Watch
 from app.stream.flusher import Flusher
@@ -23,7 +23,9 @@ def open_workshop(app: Flask, settings: Settings, apart: Callable[[UUID], object
     """A workshop with a lease, which hears cancels."""
     presence = Presence(app, settings)
     # Its own connection: a flush must not wait behind anything else.
-    flusher = Flusher(redis_client(settings.redis_url, settings.redis_timeout_seconds, connections=2), settings)
+    flusher = Flusher(
+        redis_client.connected(settings.redis_url, settings.redis_timeout_seconds, connections=2), settings
+    )
     runner = Runner(settings.hanging_tools)
     workshop = Workshop(settings, presence, flusher, Watch(), Keeper(app, settings), runner, listing(settings), apart)
     presence.start()

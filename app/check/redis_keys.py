@@ -12,9 +12,9 @@ from redis import Redis
 
 from app.check.secrets import Needles
 from app.check.verdict import Invariant, Ledger
-from app.extensions import quick
 from app.ids import parse_id
 from app.jobs.queue import MAINTENANCE, REPLIES
+from app.redis_client import quick
 from app.stream.log import Keys
 
 _SECONDS = 5.0

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import itertools
 from functools import cache
+from typing import Any
 from uuid import UUID
 
 import structlog
 from kombu.exceptions import OperationalError
 from kombu.pools import ProducerPool, producers
+from redis import Connection
 from redis.exceptions import RedisError
 from sqlalchemy import bindparam, case, select, update
 
@@ -17,6 +19,7 @@ from app.database import reading, transaction
 from app.extensions import celery, settings
 from app.jobs.statements import UNBLOCKED
 from app.models import Job, Status
+from app.redis_client import trusting
 
 REPLIES = "replies"
 MAINTENANCE = "maintenance"
@@ -29,6 +32,8 @@ _AGAIN = case((Job.publishes == 0, now(FIRST_AGAIN_SECONDS)), (Job.publishes == 
 _SUCCESSORS = select(Job.id, Job.task, Job.queue).where(
     Job.after_id == bindparam("job"), Job.status == Status.PENDING, UNBLOCKED
 )
+
+_CONNECTION = trusting(Connection)
 
 log = structlog.get_logger(__name__)
 
@@ -46,6 +51,8 @@ def publish(job_id: UUID, task: str, queue: str) -> bool:
     quick = _producers(settings().redis_url, settings().redis_timeout_seconds)
     try:
         with quick.acquire(block=True) as producer:
+            channel: Any = producer.channel  # kombu's types know no transport's own
+            channel.connection_class = _CONNECTION  # for the pool that it makes with its first message
             celery.send_task(task, [str(job_id)], task_id=str(job_id), queue=queue, retry=False, producer=producer)
     except (OperationalError, RedisError, OSError) as error:
         log.warning("wake-up not sent; the reaper will", job_id=str(job_id), error=type(error).__name__)

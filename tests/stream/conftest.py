@@ -7,8 +7,8 @@ import pytest
 from pydantic import SecretStr
 from redis import Redis
 
+from app import redis_client
 from app.config import Settings
-from app.extensions import redis_client
 from app.ids import new_id
 from app.logs import configure
 from app.stream import events
@@ -39,7 +39,7 @@ def settings(valkey: str) -> Settings:
 
 @pytest.fixture
 def client(valkey: str) -> Iterator[Redis]:
-    with redis_client(valkey, 2) as made:
+    with redis_client.connected(valkey, 2) as made:
         yield made
 
 

@@ -10,8 +10,8 @@ import pytest
 from flask import Flask
 from redis import Redis
 
+from app import redis_client
 from app.config import Settings
-from app.extensions import redis_client
 from app.ids import new_id
 from app.stream import log, subscription
 from app.stream.events import Event
@@ -183,7 +183,7 @@ def test_a_frozen_redis_is_noticed_and_a_recovered_one_is_heard_again(
         return Found()
 
     with (
-        redis_client(own_valkey.redis_url, 0.3) as client,
+        redis_client.connected(own_valkey.redis_url, 0.3) as client,
         running_hub(client, settings, look) as hub,
         following(hub, thread_id) as reader,
     ):
@@ -203,7 +203,7 @@ def test_a_hub_starts_without_redis_and_finds_it_later(
 ) -> None:
     own_valkey.lose()
     with (
-        redis_client(own_valkey.redis_url, 0.3) as client,
+        redis_client.connected(own_valkey.redis_url, 0.3) as client,
         running_hub(client, settings) as hub,
         following(hub, thread_id) as reader,
     ):

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from redis import Redis
 
-from app.extensions import redis_client
+from app import redis_client
 from app.ids import parse_id
 from app.stream.signals import CANCELS, CancelListener, send_cancel
 from tests.support.own_valkey import OwnValkey
@@ -46,5 +46,5 @@ def test_a_listener_outlives_garbage_and_cuts(client: Redis, cancelled: list[str
 
 def test_a_cancel_while_redis_is_away_is_no_error(own_valkey: OwnValkey) -> None:
     own_valkey.lose()
-    with redis_client(own_valkey.redis_url, 0.3) as client:
+    with redis_client.connected(own_valkey.redis_url, 0.3) as client:
         send_cancel(client, JOB)

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 import pytest
 from redis import Redis
 
+from app import redis_client
 from app.config import Settings
-from app.extensions import redis_client
 from app.stream import events, log
 from app.stream.events import Event
 from app.stream.flusher import Flusher, Outcome, Source
@@ -196,7 +196,7 @@ def test_an_event_that_cannot_be_sent_stops_neither_its_writer_nor_the_others(
 @pytest.fixture
 def fragile(own_valkey: OwnValkey, settings: Settings) -> Iterator[Callable[[], Writer]]:
     """Writers on a Valkey that the test may break."""
-    with redis_client(own_valkey.redis_url, 0.3) as client:
+    with redis_client.connected(own_valkey.redis_url, 0.3) as client:
         flusher = Flusher(client, settings)
         yield lambda: Writer(flusher, "thread", REPLY, 1, may_write=lambda: True, score=Score(2))
 

@@ -8,7 +8,7 @@ from typing import Any
 from celery import Celery
 from redis import Redis
 
-from app.extensions import redis_client
+from app import redis_client
 from tests.support.own_valkey import OwnValkey, own_valkey
 from tests.support.stack import until
 
@@ -22,7 +22,7 @@ def test_the_events_of_a_task_come_together(own_valkey: OwnValkey) -> None:
     celery.events_cls = "workers.events:Events"
     heard: list[dict[str, Any]] = []
     with (
-        redis_client(own_valkey.redis_url, 2) as client,
+        redis_client.connected(own_valkey.redis_url, 2) as client,
         celery.connection_for_read() as reading,
         celery.connection_for_write() as writing,
     ):
