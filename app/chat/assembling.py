@@ -5,39 +5,50 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from typing import Any
+from datetime import datetime
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Row, bindparam, or_, select
+from sqlalchemy import BindParameter, Row, bindparam, or_, select
 from sqlalchemy.orm import Session
 
 from app.chat.objects import MessageObject, ReplyError, ThreadObject, ToolInvocation
 from app.models import ACTIVE, Job, Message, Status, Thread, ToolCall
+from app.models.columns import attributes, table
 
-# Built once: to build a statement costs more than to send it.
+
+class _Work(NamedTuple):
+    """What a message shows of its job."""
+
+    id: UUID
+    thread_id: UUID
+    after_id: UUID | None
+    status: Status
+    attempt: int
+    checkpoint: str
+    wake_at: datetime | None
+    deadline_at: datetime | None
+
+
+# Built once, and on tables: to build a statement costs more than to send it, and to make objects of the ORM as much.
+_job, _message_id = table(Job).c, table(Message).c.id
+_ids: BindParameter[list[UUID]] = bindparam("ids", expanding=True)
 _MESSAGES = (
-    select(Message, Job)
-    .outerjoin(Job, Job.id == Message.job_id)
-    .where(Message.id.in_(bindparam("ids", expanding=True)))
+    select(*attributes(Message), *(_job[name].label(f"job_{name}_") for name in _Work._fields))
+    .join_from(table(Message), table(Job), _job.id == table(Message).c.job_id, isouter=True)
+    .where(_message_id.in_(_ids))
 )
-_INVOCATIONS = select(ToolCall).where(ToolCall.message_id.in_(bindparam("ids", expanding=True))).order_by(ToolCall.id)
-_STATES = (
-    select(Job.thread_id, Job.status)
-    .where(Job.thread_id.in_(bindparam("ids", expanding=True)), Job.status.in_(ACTIVE))
-    .order_by(Job.id)
-)
+_INVOCATIONS = select(ToolCall).where(ToolCall.message_id.in_(_ids)).order_by(ToolCall.id)
+_STATES = select(_job.thread_id, _job.status).where(_job.thread_id.in_(_ids), _job.status.in_(ACTIVE)).order_by(_job.id)
 
 
 def messages(session: Session, ids: Iterable[UUID]) -> dict[UUID, MessageObject]:
     """The messages of `ids` that exist."""
     rows = session.execute(_MESSAGES, {"ids": list(ids)}).all()
-    jobs: list[Job | None] = [job for _, job in rows]  # an outer join: SQLAlchemy's types do not say so
-    begun = {job.id for job in jobs if job is not None and job.attempt > 0}
-    tools = _invocations(session, [message.id for message, _ in rows if message.job_id in begun])
-    positions = _positions(session, [job for job in jobs if job is not None])
-    return {
-        message.id: _message(message, job, tools[message.id] or _given(message), positions) for message, job in rows
-    }
+    works = {row.id: _Work(*row[-len(_Work._fields) :]) for row in rows if row.job_id is not None}
+    tools = _invocations(session, [id_ for id_, work in works.items() if work.attempt > 0])
+    positions = _positions(session, list(works.values()))
+    return {row.id: _message(row, works.get(row.id), tools[row.id] or _given(row), positions) for row in rows}
 
 
 def posted(session: Session, asked: Row[Any], reply: Row[Any], job: Row[Any]) -> tuple[MessageObject, MessageObject]:
@@ -51,14 +62,14 @@ def message(session: Session, id_: UUID) -> MessageObject | None:
     return messages(session, [id_]).get(id_)
 
 
-def threads(session: Session, rows: Sequence[Thread]) -> list[ThreadObject]:
+def threads(session: Session, rows: Sequence[Thread | Row[Any]]) -> list[ThreadObject]:
     """The objects of `rows`, in their order."""
     last = messages(session, [row.active_message_id for row in rows if row.active_message_id is not None])
     states = _states(session, [row.id for row in rows])
     return [_thread(row, last.get(row.active_message_id) if row.active_message_id else None, states) for row in rows]
 
 
-def thread(session: Session, row: Thread, known: MessageObject | None = None) -> ThreadObject:
+def thread(session: Session, row: Thread | Row[Any], known: MessageObject | None = None) -> ThreadObject:
     """The object of one row; a message that is `known` already is not read again, should the thread end in it."""
     if known is not None and known.id == row.active_message_id:
         return _thread(row, known, _states(session, [row.id]))
@@ -78,7 +89,7 @@ def _invocations(session: Session, ids: list[UUID]) -> defaultdict[UUID, list[To
     return found
 
 
-def _given(message: Message) -> list[ToolInvocation]:
+def _given(message: Row[Any]) -> list[ToolInvocation]:
     """The calls of a message that came with them; they are not for us to make."""
     return [
         ToolInvocation(
@@ -117,7 +128,7 @@ def invocation(call: ToolCall) -> ToolInvocation:
     )
 
 
-def _positions(session: Session, jobs: Sequence[Job | Row[Any]]) -> dict[UUID, int]:
+def _positions(session: Session, jobs: Sequence[_Work | Row[Any]]) -> dict[UUID, int]:
     """How many unfinished jobs stand before each queued one in its branch."""
     queued = [job for job in jobs if job.status is Status.PENDING and job.after_id is not None]
     if not queued:
@@ -141,7 +152,7 @@ def _chain(job_id: UUID | None, before: dict[UUID, Row[UUID, UUID | None, bool]]
 
 
 def _message(
-    row: Message | Row[Any], job: Job | Row[Any] | None, tools: list[ToolInvocation], positions: dict[UUID, int]
+    row: Row[Any], job: _Work | Row[Any] | None, tools: list[ToolInvocation], positions: dict[UUID, int]
 ) -> MessageObject:
     running = job is not None and job.status in ACTIVE
     counted = row.prompt_tokens is not None and row.completion_tokens is not None
@@ -183,7 +194,7 @@ def _states(session: Session, ids: list[UUID]) -> dict[UUID, Status]:
     """The status of the newest active job of each thread that has one."""
     if not ids:
         return {}
-    return dict(session.execute(_STATES, {"ids": ids}).all())
+    return {row.thread_id: row.status for row in session.execute(_STATES, {"ids": ids})}
 
 
 def _thread(row: Thread | Row[Any], last: MessageObject | None, states: dict[UUID, Status]) -> ThreadObject:

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import Row, bindparam, select
 from sqlalchemy.orm import Session
 
 from app.chat import goals, history, steps
@@ -21,14 +21,18 @@ from app.llm.catalog import Model
 from app.llm.tokens import estimate
 from app.llm.types import JsonFormat, ModelRequest, Named, Provider, ToolSpec, Turn
 from app.models import Job, Message, Thread, User
+from app.models.columns import table
 
-# Built once: to build a statement costs more than to send it.
+# Built once, and on tables: to build a statement costs more than to send it, and to make objects of the ORM as much.
+_message, _thread, _user, _job = table(Message).c, table(Thread).c, table(User).c, table(Job).c
 _WORK = (
-    select(Message, Thread, User, Job)
-    .join(Thread, Thread.id == Message.thread_id)
-    .join(User, User.id == Message.user_id)
-    .join(Job, Job.id == Message.job_id)
-    .where(Message.job_id == bindparam("job"))
+    select(_message.id, _message.parent_id, _message.model_id, _message.parameters)
+    .add_columns(_thread.settings, _user.id.label("user_id"), _user.name, _user.preferences)
+    .add_columns(_job.attempt, _job.settled, _job.started_at)
+    .join_from(table(Message), table(Thread), _thread.id == _message.thread_id)
+    .join(table(User), _user.id == _message.user_id)
+    .join(table(Job), _job.id == _message.job_id)
+    .where(_message.job_id == bindparam("job"))
 )
 
 _GO_ON = "Go on exactly where you stopped, without repeating anything and without a word about it."
@@ -63,22 +67,22 @@ class Work:
 
 def gather(session: Session, settings: Settings, job_id: UUID, at: datetime) -> Work:
     """The work of `job_id`, as of `at`. Raises ModelUnavailable when its model has gone since it was accepted."""
-    reply, thread, user, job = session.execute(_WORK, {"job": job_id}).one()
+    reply = session.execute(_WORK, {"job": job_id}).one()
     model_id = str(reply.model_id)
     provider, model = providers.resolve(settings, model_id)
-    chosen = _chosen(reply, thread, user)
+    chosen = _chosen(reply)
     goal = Goal.of(reply.parameters)
-    system = _system(settings, reply, thread, user, at)
+    system = _system(settings, reply, at)
     if goal is not None:
         system += f"\n\n{goals.INSTRUCTIONS}"
     max_output = _max_output(settings, chosen, model)
     budget = _budget(settings, chosen, model, max_output) - estimate(system)
-    taken = tuple(steps.of_job(session, job_id)) if job.attempt > 1 else ()
+    taken = tuple(steps.of_job(session, job_id)) if reply.attempt > 1 else ()
     shown = history.gather(session, reply.parent_id, budget, model, without=sum(step.said for step in taken))
     turns = shown.turns
     content = next((turn.content for turn in reversed(turns) if turn.role == "user"), "")
     if "continues" in reply.parameters:
-        turns = (*turns, Turn("assistant", job.settled), Turn("user", _GO_ON))
+        turns = (*turns, Turn("assistant", reply.settled), Turn("user", _GO_ON))
     request = ModelRequest(
         model=model.name,
         turns=turns,
@@ -89,7 +93,7 @@ def gather(session: Session, settings: Settings, job_id: UUID, at: datetime) -> 
     )
     return Work(
         message_id=reply.id,
-        user_id=user.id,
+        user_id=reply.user_id,
         model_id=model_id,
         provider=provider,
         model=model,
@@ -100,16 +104,16 @@ def gather(session: Session, settings: Settings, job_id: UUID, at: datetime) -> 
         keeps_calls=shown.has_foreign_calls and model.tools,
         goal=goal,
         parameters=reply.parameters,
-        started_at=job.started_at or at,
-        settled=job.settled,
+        started_at=reply.started_at or at,
+        settled=reply.settled,
         steps=taken,
     )
 
 
-def _chosen(reply: Message, thread: Thread, user: User) -> dict[str, Any]:
+def _chosen(reply: Row[Any]) -> dict[str, Any]:
     """Parameters from the message, then the thread's settings, then the user's preferences."""
     merged: dict[str, Any] = {}
-    for source in (user.preferences, thread.settings, reply.parameters):
+    for source in (reply.preferences, reply.settings, reply.parameters):
         merged |= {name: value for name, value in source.items() if value is not None}
     return merged
 
@@ -139,12 +143,12 @@ def _functions(parameters: Mapping[str, Any]) -> Iterator[ToolSpec]:
         yield ToolSpec(function["name"], function.get("description") or "", known, function.get("strict"))
 
 
-def _system(settings: Settings, reply: Message, thread: Thread, user: User, at: datetime) -> str:
+def _system(settings: Settings, reply: Row[Any], at: datetime) -> str:
     local = at.astimezone(ZoneInfo(settings.timezone))
     facts = f"It is {local:%A, %d %B %Y, %H:%M} ({settings.timezone})."
-    if user.name:
-        facts += f" The user's name is {user.name}."
-    wanted = [source.get("instructions") for source in (user.preferences, thread.settings, reply.parameters)]
+    if reply.name:
+        facts += f" The user's name is {reply.name}."
+    wanted = [source.get("instructions") for source in (reply.preferences, reply.settings, reply.parameters)]
     return "\n\n".join([facts, *(text for text in wanted if text)])
 
 

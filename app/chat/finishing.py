@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from app import failpoints
 from app.chat import assembling, notices, outcome, scores, steering, steps, telling
-from app.chat.objects import MessageObject
+from app.chat.objects import MessageObject, ThreadObject
 from app.chat.outcome import Outcome
 from app.clock import now
 from app.database import reading, transaction
@@ -26,7 +26,7 @@ from app.jobs.reaper import Abandoned
 from app.llm.prices import cost_in_cents
 from app.llm.types import Usage
 from app.models import Job, Message, Status, Step, Thread, ToolCall
-from app.models.columns import table
+from app.models.columns import attributes, table
 from app.stream import events, log
 from app.stream.score import Score
 
@@ -42,15 +42,15 @@ _NEVER_BEGUN = "The reply ended before this call was begun."
 _BROKEN_OFF = "The reply ended before this call did; its outcome is unknown."
 
 # Built once, and on tables: to build a statement costs more than to send it.
-_thread, _message = table(Thread).c, table(Message).c
+_thread, _message, _job = table(Thread).c, table(Message).c, table(Job).c
 _TOUCH = update(table(Thread)).where(_thread.id == bindparam("thread")).values(updated_at=now())
 _MESSAGE_OF = select(_message.id).where(_message.job_id == bindparam("job"))
 _ENDING = (
-    select(Message.id, Message.model_id, Job.steers)
-    .join(Job, Job.id == Message.job_id)
-    .where(Message.job_id == bindparam("job"))
+    select(_message.id, _message.model_id, _job.steers)
+    .join_from(table(Message), table(Job), _job.id == _message.job_id)
+    .where(_message.job_id == bindparam("job"))
 )
-_SHOWN = select(Thread).join(Message, Message.thread_id == Thread.id).where(Message.job_id == bindparam("job"))
+_SHOWN = select(*attributes(Thread)).where(_thread.id == bindparam("thread"))
 _PLACE = update(table(Message)).where(_message.job_id == bindparam("job")).values(terminal_cursor=bindparam("cursor"))
 # What /v1 was asked not to store is no response of it from its end on; app/chat/retention.py removes the rows.
 _IS_NOT_STORED = _message.parameters["stored"].as_boolean().is_(False)
@@ -101,20 +101,28 @@ def announce(job_id: UUID) -> bool:
     Safe to repeat: the log takes only one.
     """
     with reading() as session:
-        message_id = session.scalars(_MESSAGE_OF, {"job": job_id}).one_or_none()
-        message = assembling.message(session, message_id) if message_id is not None else None
-        thread = session.scalars(_SHOWN, {"job": job_id}).one_or_none() if message is not None else None
-        shown = assembling.thread(session, thread, message) if thread is not None else None
-    if message is None or shown is None:
+        ended = _ended_in(session, job_id)
+        freed = queue.successors(session, job_id)
+    if ended is None:
         _mark_announced(job_id, None)
         return True
-    cursor = _append_last(message)
+    cursor = _tell_of_end(*ended)
     failpoints.hit("announced")
     if cursor is not None:
         _mark_announced(job_id, cursor)
-        notices.thread_updated(shown)
-    queue.publish_successors(job_id)
+    for job in freed:
+        queue.publish(job.id, job.task, job.queue)
     return cursor is not None
+
+
+def _ended_in(session: Session, job_id: UUID) -> tuple[MessageObject, ThreadObject] | None:
+    """The ended reply and its thread; None where they were deleted."""
+    message_id = session.scalars(_MESSAGE_OF, {"job": job_id}).one_or_none()
+    message = assembling.message(session, message_id) if message_id is not None else None
+    if message is None:
+        return None
+    thread = session.execute(_SHOWN, {"thread": message.thread_id}).one()
+    return message, assembling.thread(session, thread, message)
 
 
 def _mark_announced(job_id: UUID, cursor: str | None) -> None:
@@ -196,11 +204,11 @@ def _thread_id(job_id: UUID) -> UUID:
         return session.scalars(select(Job.thread_id).where(Job.id == job_id)).one()
 
 
-def _append_last(message: MessageObject) -> str | None:
+def _tell_of_end(message: MessageObject, thread: ThreadObject) -> str | None:
     """The cursor of the last event; "" when the log holds it already, None when Redis is away."""
-    event = notices.message_event(_TERMINAL_EVENTS[message.status], message)
+    last = notices.message_event(_TERMINAL_EVENTS[message.status], message)
     try:
-        [cursor] = log.append(redis(), settings(), [event])
+        cursor, _ = log.append(redis(), settings(), [last, notices.thread_event(thread)])
     except RedisError as error:
         logger.warning("last event not sent; the reaper will", job_id=str(message.job_id), error=type(error).__name__)
         return None

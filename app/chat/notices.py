@@ -20,7 +20,12 @@ def messages_created(*messages: MessageObject) -> None:
 
 def thread_updated(thread: ThreadObject) -> None:
     """Tell the thread's readers that its title, settings or state changed."""
-    send(Event(events.THREAD_UPDATED, str(thread.id), fields={"thread": thread.public()}))
+    send(thread_event(thread))
+
+
+def thread_event(thread: ThreadObject) -> Event:
+    """An event that carries a whole thread."""
+    return Event(events.THREAD_UPDATED, str(thread.id), fields={"thread": thread.public()})
 
 
 def message_event(type_: str, message: MessageObject) -> Event:

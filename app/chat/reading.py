@@ -14,12 +14,14 @@ from app.chat.paging import Page
 from app.database import reading
 from app.ids import parse_id
 from app.models import Message
+from app.models.columns import table
 
 
 def _ancestors() -> Select[UUID]:
-    first = select(Message.id, Message.parent_id, literal(1).label("depth")).where(Message.id == bindparam("leaf"))
+    message = table(Message).c
+    first = select(message.id, message.parent_id, literal(1).label("depth")).where(message.id == bindparam("leaf"))
     up = first.cte(recursive=True)
-    further = select(Message.id, Message.parent_id, up.c.depth + 1).join(up, Message.id == up.c.parent_id)
+    further = select(message.id, message.parent_id, up.c.depth + 1).join(up, message.id == up.c.parent_id)
     chain = up.union_all(further.where(up.c.depth < bindparam("most", type_=Integer)))
     return select(chain.c.id).order_by(chain.c.depth)
 

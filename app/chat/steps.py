@@ -42,10 +42,12 @@ _FOREIGN_CHARS = 200
 
 # Built once: to build a statement costs more than to send it.
 _INSERT_STEP, _INSERT_CALL = insert(table(Step)), insert(table(ToolCall))
+_step, _call = table(Step).c, table(ToolCall).c
 _ASKED = (
-    select(ToolCall.message_id, Step)
-    .join(Step, Step.id == ToolCall.step_id)
-    .where(ToolCall.message_id.in_(bindparam("ids", expanding=True)))
+    select(_call.message_id, _step.job_id)
+    .join_from(table(ToolCall), table(Step), _step.id == _call.step_id)
+    .where(_call.message_id.in_(bindparam("ids", expanding=True)))
+    .distinct()
 )
 
 NO_RESULT = "This call was not finished; its outcome is unknown."
@@ -159,16 +161,15 @@ def with_calls(session: Session, message_ids: Iterable[UUID]) -> dict[UUID, list
     ids = list(message_ids)
     if not ids:
         return {}
-    rows = session.execute(_ASKED, {"ids": ids}).all()
-    job_of = {step.job_id: message_id for message_id, step in rows}
-    if not job_of:
+    message_of = {row.job_id: row.message_id for row in session.execute(_ASKED, {"ids": ids})}
+    if not message_of:
         return {}
     found: dict[UUID, list[Taken]] = defaultdict(list)
-    written = select(Step).where(Step.job_id.in_(job_of), Step.kind == MODEL)
+    written = select(Step).where(Step.job_id.in_(message_of), Step.kind == MODEL)
     steps = session.scalars(written.order_by(Step.job_id, Step.number)).all()
     calls = _calls(session, [step.id for step in steps])
     for step in steps:
-        found[job_of[step.job_id]].append(_taken(step, calls[step.id]))
+        found[message_of[step.job_id]].append(_taken(step, calls[step.id]))
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 from uuid import UUID
@@ -12,13 +13,15 @@ from kombu.exceptions import OperationalError
 from kombu.pools import ProducerPool, producers
 from redis import Connection
 from redis.exceptions import RedisError
-from sqlalchemy import bindparam, case, select, update
+from sqlalchemy import Row, bindparam, case, select, update
+from sqlalchemy.orm import Session
 
 from app.clock import now
 from app.database import reading, transaction
 from app.extensions import celery, settings
 from app.jobs.statements import UNBLOCKED
 from app.models import Job, Status
+from app.models.columns import table
 from app.redis_client import trusting
 
 REPLIES = "replies"
@@ -29,8 +32,9 @@ FIRST_AGAIN_SECONDS = 5
 _AGAIN = case((Job.publishes == 0, now(FIRST_AGAIN_SECONDS)), (Job.publishes == 1, now(10)), else_=now(15))
 
 # Built once: to build a statement costs more than to send it.
-_SUCCESSORS = select(Job.id, Job.task, Job.queue).where(
-    Job.after_id == bindparam("job"), Job.status == Status.PENDING, UNBLOCKED
+_job = table(Job).c
+_SUCCESSORS = select(_job.id, _job.task, _job.queue).where(
+    _job.after_id == bindparam("job"), _job.status == Status.PENDING, UNBLOCKED
 )
 
 _CONNECTION = trusting(Connection)
@@ -87,8 +91,6 @@ def publish_ready(limit: int = 500) -> int:
     return sum(sent)
 
 
-def publish_successors(job_id: UUID) -> int:
-    """Send the wake-ups of the jobs that waited for this one; the reaper would, a second later."""
-    with reading() as session:
-        waiting = session.execute(_SUCCESSORS, {"job": job_id}).all()
-    return sum(publish(row.id, row.task, row.queue) for row in waiting)
+def successors(session: Session, job_id: UUID) -> Sequence[Row[UUID, str, str]]:
+    """The jobs that waited for this one, which has ended: what `publish` takes of each."""
+    return session.execute(_SUCCESSORS, {"job": job_id}).all()

@@ -7,6 +7,7 @@ from flask import Flask
 
 from app.chat import finishing
 from app.clock import now
+from app.database import reading
 from app.extensions import celery, redis, settings
 from app.jobs import queue
 from app.jobs.reaper import Reaper
@@ -103,5 +104,6 @@ def test_an_end_wakes_only_the_pending_jobs_behind_it(app: Flask) -> None:
     second = rows.a_job(thread_id, after_id=first)
     rows.a_job(thread_id, after_id=first, status=Status.CANCELLED)
     rows.a_job(thread_id, after_id=second)
-    assert queue.publish_successors(first) == 1
-    assert wake_ups(redis()) == [second]
+    with reading() as session:
+        [freed] = queue.successors(session, first)
+    assert (freed.id, freed.queue) == (second, queue.REPLIES)
