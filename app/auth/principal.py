@@ -17,12 +17,12 @@ from app.ids import parse_id
 from app.models import ApiKey, LoginSession, User
 from app.models.columns import table
 
-_BY_KEY = (
-    select(ApiKey.id, ApiKey.user_id)
-    .join(User, User.id == ApiKey.user_id)
-    .where(ApiKey.key_hash == bindparam("fingerprint"), ApiKey.revoked_at.is_(None), User.disabled_at.is_(None))
-)
 _key, _session, _user = table(ApiKey).c, table(LoginSession).c, table(User).c
+_BY_KEY = (
+    select(_key.id, _key.user_id)
+    .join_from(table(ApiKey), table(User), _user.id == _key.user_id)
+    .where(_key.key_hash == bindparam("fingerprint"), _key.revoked_at.is_(None), _user.disabled_at.is_(None))
+)
 _ids: BindParameter[list[UUID]] = bindparam("ids", expanding=True)
 _KEYS = (
     select(_key.id, _key.user_id)

@@ -15,9 +15,11 @@ from app.chat.objects import MessageObject
 from app.chat.seen import Seen, Verdict
 from app.chat.snapshots import Tail
 from app.chat.watching import Sight
+from app.database import glance
 from app.database import reading as reads
 from app.extensions import redis, settings
-from app.models import TERMINAL, Job, Message, Status
+from app.models import TERMINAL, Message, Status
+from app.models.columns import table
 from app.stream import events, log
 from app.stream.events import Event
 from app.stream.hub import Hub
@@ -28,8 +30,8 @@ _SNAPSHOT_MESSAGES = 50
 _PAUSED = frozenset({Status.WAITING, Status.REQUIRES_ACTION})
 
 # Built once: to build a statement costs more than to send it.
-_STATUS = select(Job.status).where(Job.id == bindparam("job"))
-_TERMINAL_CURSOR = select(Message.terminal_cursor).where(Message.id == bindparam("message"))
+_message = table(Message).c
+_TERMINAL_CURSOR = select(_message.terminal_cursor).where(_message.id == bindparam("message"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +48,12 @@ def reply(
 
     Raises NotFound before it looks at the cursor.
     """
-    with reads() as session:
-        row = owning.message(session, user_id, message_id)
-        status = session.scalars(_STATUS, {"job": row.job_id}).one_or_none()
-        message = assembling.message(session, message_id) if status is None or status in TERMINAL else None
-    if message is not None:
-        at_end = after is not None and after in {row.terminal_cursor, events.END_CURSOR}
-        return Ended(None if at_end else watching.last_event(message, row.terminal_cursor))
-    interest = Interest(str(row.thread_id), credential)
+    with glance() as connection:
+        place = owning.place(connection, user_id, message_id)
+    if place.status is None or place.status in TERMINAL:
+        at_end = after is not None and after in {place.terminal_cursor, events.END_CURSOR}
+        return Ended(None if at_end else watching.last_event(reading.get(user_id, message_id), place.terminal_cursor))
+    interest = Interest(str(place.thread_id), credential)
     return Following(_Follower(hub, user_id, interest, str(message_id)).steps(after, until))
 
 
@@ -259,10 +259,11 @@ class _Follower:
         tail = snapshots.tail(self._thread_id)
         with reads() as session:
             message = assembling.message(session, message_id)
-            cursor = session.scalars(_TERMINAL_CURSOR, {"message": message_id}).first()
+            has_ended = message is not None and message.status in TERMINAL
+            cursor = session.scalars(_TERMINAL_CURSOR, {"message": message_id}).first() if has_ended else None
         if message is None:
             return
-        if message.status in TERMINAL:
+        if has_ended:
             yield from self._end(watching.last_event(message, cursor))
             return
         text = self._whole(message, tail)
