@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -24,7 +25,7 @@ _ALIVE = "holdfast:readers"  # keeps the connection open while nobody reads
 _PING_SECONDS = 1.0
 _SILENT_SECONDS = 4.0
 # A look holds up all that the event loop serves: so many readers are looked for at a time, which takes milliseconds.
-_PORTION = 100
+_PORTION = 50
 
 log = structlog.get_logger(__name__)
 
@@ -41,6 +42,7 @@ class Hub:
         self._look = look
         self._readers: dict[str, set[Subscription]] = {}
         self._confirmed: dict[str, bool] = {}
+        self._turns: deque[Subscription] = deque()  # who is looked for next, with some who have left
         self._lock = threading.Lock()
         self._pubsub: PubSub | None = None
         self._started = False
@@ -87,6 +89,7 @@ class Hub:
         thread_id = subscription.interest.thread_id
         with self._lock:
             self._readers.setdefault(thread_id, set()).add(subscription)
+            self._turns.append(subscription)
             if thread_id not in self._confirmed:
                 self._confirmed[thread_id] = False
                 self._send("subscribe", thread_id)
@@ -195,12 +198,18 @@ class Hub:
 
     def _look_always(self) -> None:
         while not self._closed:
-            portions = 1 + self.readers // _PORTION
-            for portion in range(portions):
-                time.sleep(self._settings.recheck_seconds / portions)
-                # Those of now: whoever has come meanwhile waits no longer for a look than all others.
-                if readers := [reader for reader in self._all() if hash(reader) % portions == portion]:
-                    self._look_for(readers)
+            portions = 1 + len(self._turns) // _PORTION
+            time.sleep(self._settings.recheck_seconds / portions)
+            if readers := self._next(-(-len(self._turns) // portions)):
+                self._look_for(readers)
+
+    def _next(self, count: int) -> list[Subscription]:
+        """Those whose turn it is; they are the last now."""
+        with self._lock:
+            turned = [self._turns.popleft() for _ in range(count)]
+            here = [reader for reader in turned if reader in self._readers.get(reader.interest.thread_id, ())]
+            self._turns.extend(here)
+        return here
 
     def _look_for(self, readers: list[Subscription]) -> None:
         degraded = not self.connected
