@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from tests.bench import rows
+from tests.bench import accept, rows
 from tests.bench.figures import Book, Figure, Goal, percentile
 from tests.bench.machine import resident, watched
 from tests.bench.plan import Plan
@@ -27,6 +27,7 @@ def measure(run: Run, database: Database) -> None:
             owner = rows.owner(connection, "ada@example.com")
             threads = rows.threads(connection, owner, max(plan.open_streams, plan.idle_streams))
         server.load.ask("requests", method="GET", paths=["/api/threads"], clients=32, count=64)  # its pools are full
+        accept.posts(server, count=20)  # and its statements compiled
         _many(book, server, threads[: plan.open_streams])
         if plan.idle_streams and run.files < plan.idle_streams + 500:
             book.note(f"{plan.idle_streams:,} open streams", f"a process may open only {run.files:,} files here.")
