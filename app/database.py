@@ -7,12 +7,12 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from typing import Any
+from typing import Any, cast
 
 from psycopg import Connection as PostgresConnection
 from psycopg import Error as PostgresError
 from sqlalchemy import Connection, Engine, event
-from sqlalchemy.exc import DisconnectionError, OperationalError
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -22,6 +22,7 @@ from app.extensions import db
 # Writers of one process queue here, first come first served; only the first one asks SQLite.
 _sqlite_writers = threading.Lock()
 
+_BEGIN_WRITING = "BEGIN IMMEDIATE"
 _ONE_STATE = {"isolation_level": "REPEATABLE READ"}
 
 # A connection of the pool that was in use so lately is not pinged before it is used again: a tenth of what a request
@@ -107,7 +108,7 @@ def _prepare_sqlite(engine: Engine, lock_seconds: float) -> None:
         if connection.get_execution_options().get("writes"):
             _begin_writing(connection, lock_seconds)
         else:
-            connection.exec_driver_sql("BEGIN")
+            _raw(connection).execute("BEGIN")  # it touches no file
 
 
 def _begin_writing(connection: Connection, seconds: float) -> None:
@@ -116,25 +117,30 @@ def _begin_writing(connection: Connection, seconds: float) -> None:
     SQLite would wait by itself, but it soon asks only ten times a second, which finds no moment between the many short
     transactions of a busy worker; and it would hold up everybody whom the web process answers.
     """
-    raw = connection.connection.cursor()
+    raw = _raw(connection)
     raw.execute("PRAGMA busy_timeout = 0")
     deadline = time.monotonic() + seconds
     try:
-        while True:
-            try:
-                connection.exec_driver_sql("BEGIN IMMEDIATE")
-                return
-            except OperationalError as error:
-                if not _is_locked(error) or time.monotonic() > deadline:
-                    raise
+        while _is_locked(raw) and time.monotonic() < deadline:
             time.sleep(0.001)
+        if not raw.in_transaction:
+            connection.exec_driver_sql(_BEGIN_WRITING)  # which fails as every other statement would
     finally:
         raw.execute(f"PRAGMA busy_timeout = {int(seconds * 1000)}")
-        raw.close()
 
 
-def _is_locked(error: OperationalError) -> bool:
-    return getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY
+def _is_locked(raw: sqlite3.Connection) -> bool:
+    """Whether the place of all writers is somebody else's. It is ours now if not, or cannot be had at all."""
+    try:
+        raw.execute(_BEGIN_WRITING)
+    except sqlite3.Error as error:
+        return error.sqlite_errorcode == sqlite3.SQLITE_BUSY
+    return False
+
+
+def _raw(connection: Connection) -> sqlite3.Connection:
+    """The driver's own, which is asked for less than SQLAlchemy takes to ask it."""
+    return cast("sqlite3.Connection", connection.connection.dbapi_connection)
 
 
 def _prepare_postgresql(engine: Engine, lock_seconds: float) -> None:

@@ -38,7 +38,8 @@ _MESSAGES = (
     .join_from(table(Message), table(Job), _job.id == table(Message).c.job_id, isouter=True)
     .where(_message_id.in_(_ids))
 )
-_INVOCATIONS = select(ToolCall).where(ToolCall.message_id.in_(_ids)).order_by(ToolCall.id)
+_call = table(ToolCall).c
+_INVOCATIONS = select(*attributes(ToolCall)).where(_call.message_id.in_(_ids)).order_by(_call.id)
 _STATES = select(_job.thread_id, _job.status).where(_job.thread_id.in_(_ids), _job.status.in_(ACTIVE)).order_by(_job.id)
 
 
@@ -84,7 +85,7 @@ def thread_ending_in(row: Thread | Row[Any], last: MessageObject) -> ThreadObjec
 def _invocations(session: Session, ids: list[UUID]) -> defaultdict[UUID, list[ToolInvocation]]:
     found: defaultdict[UUID, list[ToolInvocation]] = defaultdict(list)
     if ids:
-        for call in session.scalars(_INVOCATIONS, {"ids": ids}):
+        for call in session.execute(_INVOCATIONS, {"ids": ids}):
             found[call.message_id].append(invocation(call))
     return found
 
@@ -114,7 +115,7 @@ def _arguments(written: str) -> Any:
         return written
 
 
-def invocation(call: ToolCall) -> ToolInvocation:
+def invocation(call: ToolCall | Row[Any]) -> ToolInvocation:
     """One tool call as clients see it, with the arguments that an approver has put in place of the model's."""
     return ToolInvocation(
         id=call.id,

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
+import time
+from contextlib import closing
 
 import pytest
 from flask import Flask
 from sqlalchemy import event, func, insert, select, text
+from sqlalchemy.exc import DatabaseError
 
 from app.database import reading, transaction
 from app.extensions import db
@@ -34,13 +38,38 @@ def test_sqlite_has_its_log_its_foreign_keys_and_patience(app: Flask) -> None:
     assert patience == 2000
 
 
-def test_only_what_writes_takes_the_writers_lock(app: Flask) -> None:
-    begun: list[str] = []
-    event.listen(db.engine, "before_cursor_execute", lambda *args: begun.append(args[2]))
-    count()
-    add("ada@example.com")
-    locks = [statement for statement in begun if statement == "BEGIN IMMEDIATE"]
-    assert len(locks) == (1 if db.engine.dialect.name == "sqlite" else 0)
+def another_may_write() -> bool:
+    with closing(sqlite3.connect(str(db.engine.url.database), timeout=0, isolation_level=None)) as other:
+        try:
+            other.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            return False
+        return True
+
+
+@pytest.mark.usefixtures("app")
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_only_what_writes_takes_the_writers_lock_and_takes_it_first() -> None:
+    with reading() as session:
+        session.scalars(select(func.count()).select_from(User)).one()
+        assert another_may_write()
+    with transaction():
+        assert not another_may_write()
+    assert another_may_write()
+    assert count() == 0
+
+
+@pytest.mark.usefixtures("app")
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_database_that_refuses_is_nothing_to_wait_for() -> None:
+    def allowed(action: int, *_what: object) -> int:
+        return sqlite3.SQLITE_DENY if action == sqlite3.SQLITE_TRANSACTION else sqlite3.SQLITE_OK
+
+    event.listen(db.engine, "checkout", lambda raw, *_: raw.set_authorizer(allowed))
+    began = time.monotonic()
+    with pytest.raises(DatabaseError, match="not authorized"):
+        add("ada@example.com")
+    assert time.monotonic() - began < 1
 
 
 def add_and_fail() -> None:
