@@ -123,6 +123,18 @@ CALLS = (
         Edit("app/llm/connections.py", "if connection.is_quiet():", "if connection.is_quiet() or True:"),
         CONNECTIONS,
     ),
+    one(
+        "silent-connection-is-trusted",
+        "what Redis has closed is not used again",
+        Edit("app/redis_client.py", "if not timeout and time.monotonic()", "if not timeout or time.monotonic()"),
+        ("tests/test_redis_client.py",),
+    ),
+    one(
+        "looked-for-once",
+        "who reads is looked for as long as it reads",
+        Edit("app/stream/hub.py", "            self._turns.extend(here)\n", ""),
+        ("tests/stream/test_hub.py",),
+    ),
 )
 
 ELSEWHERE = (
@@ -201,8 +213,8 @@ ELSEWHERE = (
         "every end is told, whatever Redis does",
         Edit(
             "app/chat/finishing.py",
-            "    cursor = _append_last(message)\n",
-            "    _mark_announced(job_id, None)\n    cursor = _append_last(message)\n",
+            "    cursor = _tell_of_end(*ended)\n",
+            "    _mark_announced(job_id, None)\n    cursor = _tell_of_end(*ended)\n",
         ),
         ("tests/chat/test_following_without_redis.py",),
     ),
