@@ -49,8 +49,8 @@ def trusting(kind: type[Connection]) -> type[Connection]:
             self._answered_at = time.monotonic()
             return response
 
-        def disconnect(self, *arguments: Any) -> None:
+        def disconnect(self, *arguments: Any, **options: Any) -> None:
             self._answered_at = 0.0
-            super().disconnect(*arguments)
+            super().disconnect(*arguments, **options)
 
     return Trusting
