@@ -31,31 +31,31 @@ class _Work(NamedTuple):
 
 
 # Built once, and on tables: to build a statement costs more than to send it, and to make objects of the ORM as much.
-_job, _message_id = table(Job).c, table(Message).c.id
+_job, _said, _call = table(Job).c, table(Message).c, table(ToolCall).c
 _ids: BindParameter[list[UUID]] = bindparam("ids", expanding=True)
-_MESSAGES = (
-    select(*attributes(Message), *(_job[name].label(f"job_{name}_") for name in _Work._fields))
-    .join_from(table(Message), table(Job), _job.id == table(Message).c.job_id, isouter=True)
-    .where(_message_id.in_(_ids))
+_WITH_WORK = select(*attributes(Message), *(_job[name].label(f"job_{name}_") for name in _Work._fields)).join_from(
+    table(Message), table(Job), _job.id == _said.job_id, isouter=True
 )
-_call = table(ToolCall).c
+_MESSAGES = _WITH_WORK.where(_said.id.in_(_ids))
+_REPLY = _WITH_WORK.where(_said.job_id == bindparam("job"))
 _INVOCATIONS = select(*attributes(ToolCall)).where(_call.message_id.in_(_ids)).order_by(_call.id)
 _STATES = select(_job.thread_id, _job.status).where(_job.thread_id.in_(_ids), _job.status.in_(ACTIVE)).order_by(_job.id)
 
 
 def messages(session: Session, ids: Iterable[UUID]) -> dict[UUID, MessageObject]:
     """The messages of `ids` that exist."""
-    rows = session.execute(_MESSAGES, {"ids": list(ids)}).all()
-    works = {row.id: _Work(*row[-len(_Work._fields) :]) for row in rows if row.job_id is not None}
-    tools = _invocations(session, [id_ for id_, work in works.items() if work.attempt > 0])
-    positions = _positions(session, list(works.values()))
-    return {row.id: _message(row, works.get(row.id), tools[row.id] or _given(row), positions) for row in rows}
+    return _messages(session, session.execute(_MESSAGES, {"ids": list(ids)}).all())
 
 
-def posted(session: Session, asked: Row[Any], reply: Row[Any], job: Row[Any]) -> tuple[MessageObject, MessageObject]:
+def reply(session: Session, job_id: UUID) -> MessageObject | None:
+    """The reply that the job has written, or None."""
+    return next(iter(_messages(session, session.execute(_REPLY, {"job": job_id}).all()).values()), None)
+
+
+def posted(session: Session, asked: Row[Any], answer: Row[Any], job: Row[Any]) -> tuple[MessageObject, MessageObject]:
     """A message and its pending reply, from the rows as they were just inserted."""
     positions = _positions(session, [job])
-    return _message(asked, None, [], positions), _message(reply, job, [], positions)
+    return _message(asked, None, [], positions), _message(answer, job, [], positions)
 
 
 def message(session: Session, id_: UUID) -> MessageObject | None:
@@ -80,6 +80,13 @@ def thread(session: Session, row: Thread | Row[Any], known: MessageObject | None
 def thread_ending_in(row: Thread | Row[Any], last: MessageObject) -> ThreadObject:
     """The object of one row whose newest message is at hand already; asks the database nothing."""
     return _thread(row, last, {row.id: last.status})
+
+
+def _messages(session: Session, rows: Sequence[Row[Any]]) -> dict[UUID, MessageObject]:
+    works = {row.id: _Work(*row[-len(_Work._fields) :]) for row in rows if row.job_id is not None}
+    tools = _invocations(session, [id_ for id_, work in works.items() if work.attempt > 0])
+    positions = _positions(session, list(works.values()))
+    return {row.id: _message(row, works.get(row.id), tools[row.id] or _given(row), positions) for row in rows}
 
 
 def _invocations(session: Session, ids: list[UUID]) -> defaultdict[UUID, list[ToolInvocation]]:

@@ -44,7 +44,6 @@ _BROKEN_OFF = "The reply ended before this call did; its outcome is unknown."
 # Built once, and on tables: to build a statement costs more than to send it.
 _thread, _message, _job = table(Thread).c, table(Message).c, table(Job).c
 _TOUCH = update(table(Thread)).where(_thread.id == bindparam("thread")).values(updated_at=now())
-_MESSAGE_OF = select(_message.id).where(_message.job_id == bindparam("job"))
 _ENDING = (
     select(_message.id, _message.model_id, _job.steers)
     .join_from(table(Message), table(Job), _job.id == _message.job_id)
@@ -117,8 +116,7 @@ def announce(job_id: UUID) -> bool:
 
 def _ended_in(session: Session, job_id: UUID) -> tuple[MessageObject, ThreadObject] | None:
     """The ended reply and its thread; None where they were deleted."""
-    message_id = session.scalars(_MESSAGE_OF, {"job": job_id}).one_or_none()
-    message = assembling.message(session, message_id) if message_id is not None else None
+    message = assembling.reply(session, job_id)
     if message is None:
         return None
     thread = session.execute(_SHOWN, {"thread": message.thread_id}).one()
