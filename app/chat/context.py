@@ -27,7 +27,8 @@ from app.models.columns import table
 _message, _thread, _user, _job = table(Message).c, table(Thread).c, table(User).c, table(Job).c
 _WORK = (
     select(_message.id, _message.parent_id, _message.model_id, _message.parameters)
-    .add_columns(_thread.settings, _user.id.label("user_id"), _user.name, _user.preferences)
+    .add_columns(_thread.settings.label("thread_settings"))
+    .add_columns(_user.id.label("user_id"), _user.name.label("user_name"), _user.preferences)
     .add_columns(_job.attempt, _job.settled, _job.started_at)
     .join_from(table(Message), table(Thread), _thread.id == _message.thread_id)
     .join(table(User), _user.id == _message.user_id)
@@ -113,7 +114,7 @@ def gather(session: Session, settings: Settings, job_id: UUID, at: datetime) -> 
 def _chosen(reply: Row[Any]) -> dict[str, Any]:
     """Parameters from the message, then the thread's settings, then the user's preferences."""
     merged: dict[str, Any] = {}
-    for source in (reply.preferences, reply.settings, reply.parameters):
+    for source in (reply.preferences, reply.thread_settings, reply.parameters):
         merged |= {name: value for name, value in source.items() if value is not None}
     return merged
 
@@ -146,9 +147,9 @@ def _functions(parameters: Mapping[str, Any]) -> Iterator[ToolSpec]:
 def _system(settings: Settings, reply: Row[Any], at: datetime) -> str:
     local = at.astimezone(ZoneInfo(settings.timezone))
     facts = f"It is {local:%A, %d %B %Y, %H:%M} ({settings.timezone})."
-    if reply.name:
-        facts += f" The user's name is {reply.name}."
-    wanted = [source.get("instructions") for source in (reply.preferences, reply.settings, reply.parameters)]
+    if reply.user_name:
+        facts += f" The user's name is {reply.user_name}."
+    wanted = [source.get("instructions") for source in (reply.preferences, reply.thread_settings, reply.parameters)]
     return "\n\n".join([facts, *(text for text in wanted if text)])
 
 
