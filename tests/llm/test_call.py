@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import socket
 import threading
-import time
 
 import pytest
 
 from app.llm.call import SILENT, Call, Watch
 from app.llm.errors import CallCut, ProviderSilent
+from tests.support.stack import until
 
 
 def test_the_first_reason_of_a_cut_stays() -> None:
@@ -38,13 +38,14 @@ def test_the_message_of_a_silence_says_which_deadline_it_was() -> None:
         call.check()
 
 
+def wait_for_cut(call: Call) -> None:
+    until(lambda: call.cut_reason == SILENT, what="the cut of a silent call")
+
+
 def test_one_watch_ends_only_the_calls_that_are_silent() -> None:
     watch, silent, busy = Watch(interval_seconds=0.01), Call(0.1, 0.1), Call(60, 60)
     with watch.over(silent), watch.over(busy):
-        deadline = time.monotonic() + 2
-        while silent.cut_reason is None and time.monotonic() < deadline:
-            time.sleep(0.01)
-    assert silent.cut_reason == SILENT
+        wait_for_cut(silent)
     assert busy.cut_reason is None
 
 
@@ -53,7 +54,6 @@ def test_a_watch_takes_new_calls_after_it_had_none() -> None:
     for _ in range(3):
         call = Call(0.05, 0.05)
         with watch.over(call):
-            time.sleep(0.15)
-        assert call.cut_reason == SILENT
-        time.sleep(0.05)
+            wait_for_cut(call)
+        until(lambda: not watch._arrived.is_set(), what="the watch at rest")
     assert threading.active_count() == before + 1
