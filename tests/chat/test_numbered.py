@@ -1,111 +1,37 @@
+"""Numbered events of replies whose every step the test makes: told live and told again, they are the same."""
+
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
 import pytest
 from flask import Flask
-from sqlalchemy import delete, event, select, update
+from sqlalchemy import delete, event, update
 
-from app.chat import answering, cancelling, finishing, numbered, replying, sending
+from app.chat import cancelling, finishing, numbered, sending
 from app.chat.errors import NotFound
-from app.chat.numbered import Told
 from app.chat.sending import Draft
-from app.chat.workshop import Workshop
 from app.clock import now
-from app.database import reading, transaction
+from app.database import transaction
 from app.extensions import db, redis
 from app.jobs.reaper import Abandoned
-from app.models import ApiKey, Job, Message, Status
+from app.models import ApiKey, Message, Status
 from app.stream import events, log
 from app.stream.hub import Hub
 from app.stream.log import Keys
-from app.stream.output import Beat, Kind, Of
+from app.stream.output import Kind
 from tests.chat.acting import Acting
-from tests.chat.conftest import MakeWorkshop, a_key
-from tests.chat.test_replying import posted
-from tests.chat.tooling import asking_for, call, crashed_while_calling, script, written_aside
-from tests.stream.numbering import shape
+from tests.chat.conftest import a_key
+from tests.chat.numbered_readers import CLOSED, OPENED, Follow, above, acting, follow, kinds, shapes, told
 from tests.support import rows
 from tests.support.rows import reply_of
 from tests.support.stack import until
 
-
-@pytest.fixture
-def acting(user_id: UUID) -> Acting:
-    return Acting(user_id)
-
-
-class Reading:
-    """A reader in a thread of its own, with what it was told, and as a surface shows that at the moment it is told."""
-
-    def __init__(self, app: Flask, stream: Iterator[Beat | None]) -> None:
-        self.beats: list[Beat] = []
-        self.shapes: list[tuple[Any, ...]] = []
-        self.heartbeats = 0
-        self._thread = threading.Thread(target=self._read, args=(app, stream), daemon=True)
-        self._thread.start()
-
-    def _read(self, app: Flask, stream: Iterator[Beat | None]) -> None:
-        with app.app_context():
-            for beat in stream:
-                if beat is None:
-                    self.heartbeats += 1
-                else:
-                    self.shapes.append(shape(beat))
-                    self.beats.append(beat)
-
-    def ended(self, seconds: float = 20) -> Reading:
-        self._thread.join(seconds)
-        assert not self._thread.is_alive(), self.shapes
-        return self
-
-    @property
-    def has_ended(self) -> bool:
-        return not self._thread.is_alive()
-
-    @property
-    def said(self) -> str:
-        """All text it was told, with what was taken back."""
-        return "".join(beat.text for beat in self.beats if beat.item is not None and beat.item.of is Of.TEXT)
-
-
-Follow = Callable[..., Reading]
-
-
-@pytest.fixture
-def follow(app: Flask, hub: Hub, user_id: UUID) -> Follow:
-    key = a_key(user_id)
-
-    def begin(reply_id: UUID, after: int = -1) -> Reading:
-        made = Reading(app, numbered.follow(hub, user_id, key, reply_id, after))
-        until(lambda: made.heartbeats or made.beats or made.has_ended, what="the reader's first item")
-        return made
-
-    return begin
-
-
-@pytest.fixture
-def told(user_id: UUID) -> Callable[[UUID], Told]:
-    return lambda reply_id: numbered.read(user_id, reply_id)
-
-
-def shapes(told: Told) -> list[tuple[Any, ...]]:
-    return [shape(beat) for beat in told.beats]
-
-
-def kinds(beats: list[Beat]) -> list[str]:
-    return [beat.kind.value for beat in beats]
-
-
-def above(number: int, told: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-    return [one for one in told if one[0] > number]
-
-
-OPENED, CLOSED = ["begun", "item added", "part added"], ["text done", "part done", "item done", "ended"]
+__all__ = ["acting", "follow", "told"]
 
 
 def test_a_reply_is_told_live_and_again_without_any_log(acting: Acting, follow: Follow, told: Any) -> None:
@@ -232,96 +158,6 @@ def test_a_reply_cancelled_before_it_began_only_ends(acting: Acting, follow: Fol
     assert [(beat.number, beat.kind) for beat in live.ended().beats] == [(2, Kind.ENDED)]
 
 
-def test_a_failed_try_is_closed_and_another_item_begun(
-    workshop: Workshop, user_id: UUID, follow: Follow, told: Any
-) -> None:
-    said = f"word {user_id}"  # a script of its own: failures are counted by script
-    job_id = posted(user_id, f"!reason Hm\nHalf a\n!error 429 retry-after=0 times=1\n{said}")
-    live = follow(reply_of(job_id).id)
-    replying.process_message(workshop, job_id)
-    assert live.ended().shapes == shapes(told(reply_of(job_id).id))
-    items = told(reply_of(job_id).id).output.items
-    assert [(item.of, item.dropped, item.text) for item in items] == [
-        (Of.REASONING, True, "Hm"),
-        (Of.TEXT, True, "Half a"),
-        (Of.REASONING, False, "Hm"),
-        (Of.TEXT, False, f"Half a\n{said}"),
-    ]
-    assert told(reply_of(job_id).id).output.text == reply_of(job_id).content
-
-
-def test_steps_calls_and_their_results_are_told_in_order(
-    workshop: Workshop, user_id: UUID, follow: Follow, told: Any
-) -> None:
-    job_id = posted(user_id, script(f"Let me see.\n{call('calculator', expression='1 + 1')}", "!results"))
-    live = follow(reply_of(job_id).id)
-    replying.process_message(workshop, job_id)
-    assert live.ended().shapes == shapes(told(reply_of(job_id).id))
-    first, called, last = told(reply_of(job_id).id).output.output
-    assert (first.text, called.of, last.text) == ("Let me see.", Of.TOOL, "\n\n2")
-    assert [one.kind for one in live.beats if one.item is not None and one.item.index == 1] == [
-        *(Kind.ITEM_ADDED, Kind.DELTA, Kind.TEXT_DONE, Kind.CALL_BEGUN, Kind.CALL_ENDED, Kind.ITEM_DONE)
-    ]
-    with reading() as session:
-        assert session.scalars(select(Job.lost).where(Job.id == job_id)).one() == ""
-
-
-def test_a_crash_in_a_call_leaves_the_call_open_until_its_end_is_known(
-    workshop: Workshop, user_id: UUID, follow: Follow, told: Any
-) -> None:
-    job_id = posted(user_id, script(f"First.\n{call('calculator', expression='1 + 1')}", "!results"))
-    live = follow(reply_of(job_id).id)
-    crashed_while_calling(workshop, job_id)
-    rows.set_job(job_id, status=Status.PENDING)
-    replying.process_message(workshop, job_id)
-    assert live.ended().shapes == shapes(told(reply_of(job_id).id))
-    assert [item.dropped for item in told(reply_of(job_id).id).output.items] == [False, False, False]
-    assert told(reply_of(job_id).id).output.text == reply_of(job_id).content
-
-
-def test_a_pause_leaves_no_gap_in_the_numbers(workshop: Workshop, user_id: UUID, follow: Follow, told: Any) -> None:
-    asked = script(f"Hm.\n{call('ask_user', question='Well?')}", "!results")
-    job_id = posted(user_id, asked, **asking_for(["ask_user"]))
-    live = follow(reply_of(job_id).id)
-    replying.process_message(workshop, job_id)
-    action = reply_of(job_id).required_action
-    assert action is not None
-    answering.answer(user_id, reply_of(job_id).id, UUID(action["id"]), content="Yes")
-    replying.process_message(workshop, job_id)
-    assert live.ended().shapes == shapes(told(reply_of(job_id).id))
-    numbers = [beat.number for beat in live.beats]
-    assert numbers == list(range(2, 2 + len(numbers)))
-
-
-def test_a_hand_over_leaves_no_gap_and_takes_back_what_was_begun(
-    app: Flask, make_workshop: MakeWorkshop, user_id: UUID, follow: Follow, told: Any
-) -> None:
-    job_id = posted(user_id, "!delay 0.02\n!words 40")
-    live, leaving = follow(reply_of(job_id).id), make_workshop()
-    with written_aside(app, leaving, job_id):
-        until(lambda: "w5" in live.said, what="some words")
-        leaving.presence.drain()
-    replying.process_message(make_workshop(), job_id)
-    assert live.ended().shapes == shapes(told(reply_of(job_id).id))
-    numbers = [beat.number for beat in live.beats]
-    assert numbers == list(range(2, 2 + len(numbers)))
-    assert told(reply_of(job_id).id).output.text == reply_of(job_id).content
-
-
-def test_a_long_reasoning_is_kept_though_no_text_follows(
-    app: Flask, make_workshop: MakeWorkshop, user_id: UUID
-) -> None:
-    job_id = posted(user_id, "!reason because\n!silence")
-    with written_aside(app, make_workshop(checkpoint_seconds=0.1), job_id):
-        until(lambda: "because" in score_of(job_id), what="the reasoning in the row")
-        cancelling.cancel_job(job_id)
-
-
-def score_of(job_id: UUID) -> str:
-    with reading() as session:
-        return session.scalars(select(Job.score).where(Job.id == job_id)).one()
-
-
 @pytest.mark.parametrize("status", [Status.COMPLETED, Status.FAILED])
 def test_a_reply_without_a_score_is_told_as_one_that_was_written_at_once(
     acting: Acting, told: Any, follow: Follow, status: Status
@@ -411,16 +247,3 @@ def test_what_the_log_has_is_numbered_as_the_row_says(acting: Acting, told: Any)
     starts = [beat.number for beat in told(acting.reply_id).beats if beat.kind in {Kind.BEGUN, Kind.DELTA}]
     assert numbers == [2, 3, 6, 7]
     assert starts == [2, 5, 6, 7]
-
-
-def test_functions_of_the_caller_are_told_whole_and_left_to_it(
-    workshop: Workshop, user_id: UUID, follow: Follow, told: Any
-) -> None:
-    functions = [{"name": "look", "parameters": {"type": "object", "properties": {}}}]
-    job_id = posted(user_id, f"Let me look.\n{call('look')}", parameters={"functions": functions})
-    live = follow(reply_of(job_id).id)
-    replying.process_message(workshop, job_id)
-    assert live.ended().shapes == shapes(told(reply_of(job_id).id))
-    said, called = told(reply_of(job_id).id).output.output
-    assert (said.text, called.of, called.complete) == ("Let me look.", Of.FUNCTION, True)
-    assert rows.job(job_id).status is Status.COMPLETED
