@@ -32,8 +32,8 @@ def trusting(kind: type[Connection]) -> type[Connection]:
     """Connections of this kind that a pool takes for open within a second of their last answer.
 
     Before each command a pool asks `can_read`, to find one that was closed. With gevent that is a turn of the loop, in
-    which everybody else comes first: it doubled the time of each token (ADR 9). Nobody else may ask that without a
-    timeout, for pub/sub say: what has come unasked would be denied.
+    which everybody else comes first, and that is long where much is to be done (ADR 9). Nobody else may ask that
+    without a timeout, for pub/sub say: what has come unasked would be denied.
     """
 
     class Trusting(kind):  # type: ignore[valid-type,misc]  # plain, TLS or a Unix socket, as the address says
