@@ -17,11 +17,11 @@ from werkzeug.test import TestResponse
 from app import create_app
 from app.auth import secrets
 from app.database import reading, transaction
-from app.extensions import db
 from app.ids import new_id
 from app.jobs import queue
 from app.models import ApiKey, IdempotencyKey, Job, Message, Thread, User
 from tests.conftest import MakeSettings
+from tests.support import hubs
 
 PASSWORD = "correct horse battery"
 
@@ -83,9 +83,7 @@ def make_app(make_settings: MakeSettings) -> Iterator[MakeApp]:
 
     yield make
     for application in made:
-        application.extensions["hub"].close()
-        with application.app_context():
-            db.engine.dispose()
+        hubs.end(application)
 
 
 @pytest.fixture

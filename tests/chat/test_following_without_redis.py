@@ -17,7 +17,7 @@ from app.stream import events
 from app.stream.hub import Hub
 from tests.chat.acting import Acting, opened, read
 from tests.chat.conftest import a_key
-from tests.support import rows
+from tests.support import hubs, rows
 from tests.support.own_valkey import OwnValkey
 from tests.support.shared_app import MakeApp
 from tests.support.stack import until
@@ -36,6 +36,7 @@ def fragile(away: Flask) -> Iterator[Hub]:
     made = Hub(away, settings(), redis(), partial(watching.look, principal.owners))
     yield made
     made.close()
+    hubs.await_ended()
 
 
 def test_readers_follow_the_checkpoints_and_get_the_end_while_redis_is_away(

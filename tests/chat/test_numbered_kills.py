@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -23,7 +22,8 @@ from app.stream.hub import Hub
 from app.stream.output import Beat, Kind
 from tests.conftest import MakeStack
 from tests.stream.numbering import shape
-from tests.support.stack import Stack, until
+from tests.support import hubs
+from tests.support.stack import Stack
 
 WORDS = 120
 WHOLE = " ".join(f"w{number}" for number in range(1, WORDS + 1))
@@ -42,7 +42,7 @@ def reader_of(stack: Stack) -> Iterator[Hub]:
             yield hub
         finally:
             hub.close()
-            until(lambda: not any(one.name.startswith("hub") for one in threading.enumerate()), what="the hub's end")
+            hubs.await_ended()
             redis().close()
             db.engine.dispose()
 

@@ -3,7 +3,6 @@ test would take longer than most of the tests. A conftest that imports these fix
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -17,7 +16,7 @@ from app.database import transaction
 from app.extensions import db, redis
 from app.models import Job, Message, Thread, User, WorkerLease
 from tests.conftest import postgres_copy, sqlite_copy
-from tests.support.stack import until
+from tests.support import hubs
 
 MakeSharedSettings = Callable[..., Settings]
 MakeApp = Callable[..., Flask]
@@ -59,7 +58,7 @@ def shared_settings(
 def shared_app(shared_settings: MakeSharedSettings) -> Iterator[Flask]:
     application = create_worker_app(shared_settings())
     yield application
-    until(lambda: not any(thread.name == "hub-look" for thread in threading.enumerate()), what="the last look")
+    hubs.await_ended()
     with application.app_context():
         db.engine.dispose()
 

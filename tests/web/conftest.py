@@ -13,8 +13,8 @@ from flask import Flask
 from playwright.sync_api import Browser, sync_playwright
 
 from app import create_app
-from app.extensions import db
 from tests.conftest import MakeSettings
+from tests.support import hubs
 from tests.support.copy import ROOT
 from tests.support.stack import Stack, running_stack
 from tests.web.person import Person
@@ -89,8 +89,7 @@ def make_site(make_settings: MakeSettings) -> Iterator[MakeSite]:
 
     yield make
     for site in made:
-        with site.app_context():
-            db.engine.dispose()
+        hubs.end(site)
 
 
 @pytest.fixture
