@@ -279,7 +279,7 @@ def test_a_restart_closes_all_and_says_so(site: Site, ada: Person) -> None:
 
 def test_nothing_is_left_of_a_connection_that_ended(site: Site, ada: Person) -> None:
     thread_id = ada.say()["thread"]["id"]
-    threads = threading.active_count()
+    before = set(threading.enumerate())
     for how in ("left", "cut"):
         with site.talk(ada) as talk:
             talk.say("subscribe", thread_id=thread_id)
@@ -288,7 +288,8 @@ def test_nothing_is_left_of_a_connection_that_ended(site: Site, ada: Person) -> 
             if how == "cut":
                 talk.connection.socket.shutdown(socket.SHUT_RDWR)
         until(lambda: (sockets_open(site), hubs_readers(site)) == (0, 0), what="the end")
-    until(lambda: threading.active_count() <= threads + 3, what="the end of its threads")  # the hub's, the looks'
+    lasting = {"hub", "hub-watch", "hub-look", "sockets-look"}
+    until(lambda: {one.name for one in set(threading.enumerate()) - before} <= lasting, what="the end of its threads")
 
 
 def test_it_is_logged_when_one_opens_and_why_it_closes(
