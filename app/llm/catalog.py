@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from app.config import Settings
 from app.llm.endpoint import endpoint_of
@@ -51,8 +52,7 @@ class _Known:
     max_output_tokens: int = 8_192
 
 
-@dataclass(frozen=True, slots=True)
-class _Abilities:
+class _Abilities(NamedTuple):
     """What a provider's API can be given, whatever the model; a model that cannot is refused by its provider."""
 
     tools: bool = True
@@ -145,7 +145,7 @@ def _model(settings: Settings, model_id: str) -> Model:
         available=missing is None,
         reason=missing,
         tiny=provider == "local",
-        **asdict(ABILITIES[provider]),
+        **ABILITIES[provider]._asdict(),
     )
 
 
