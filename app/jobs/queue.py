@@ -39,6 +39,9 @@ _SUCCESSORS = select(_job.id, _job.task, _job.queue).where(
 
 _CONNECTION = trusting(Connection)
 
+# Not again, the reaper does that; and a queue is a list in Redis, which needs no declaring.
+_ONCE: dict[str, Any] = {"retry": False, "declare": ()}
+
 log = structlog.get_logger(__name__)
 
 
@@ -57,7 +60,8 @@ def publish(job_id: UUID, task: str, queue: str) -> bool:
         with quick.acquire(block=True) as producer:
             channel: Any = producer.channel  # kombu's types know no transport's own
             channel.connection_class = _CONNECTION  # for the pool that it makes with its first message
-            celery.send_task(task, [str(job_id)], task_id=str(job_id), queue=queue, retry=False, producer=producer)
+            id_ = str(job_id)
+            celery.send_task(task, [id_], task_id=id_, queue=queue, producer=producer, **_ONCE)
     except (OperationalError, RedisError, OSError) as error:
         log.warning("wake-up not sent; the reaper will", job_id=str(job_id), error=type(error).__name__)
         return False
