@@ -41,6 +41,9 @@ def configure(level: str) -> None:
             ],
         )
     )
+    # Our lines say nothing of thread, process and caller, so nobody need find them out.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    logging._srcfile = None  # the documented way
     root = logging.getLogger()
     root.handlers[:] = [output]
     root.setLevel(level)
