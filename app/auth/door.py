@@ -5,7 +5,8 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from flask import Flask, g, request, session
+from flask import Flask, Request, g, request, session
+from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 from flask_login import LoginManager, UserMixin, current_user, login_user, logout_user
 from flask_wtf.csrf import CSRFError, CSRFProtect, generate_csrf
 
@@ -20,6 +21,16 @@ login = LoginManager()
 csrf = CSRFProtect()
 
 
+class Cookies(SecureCookieSessionInterface):
+    """Flask's sessions, but who brings no cookie does not pay for the means of reading one."""
+
+    def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
+        """The session that the request's cookie keeps, or a new one."""
+        if self.get_cookie_name(app) not in request.cookies:
+            return self.session_class()
+        return super().open_session(app, request)
+
+
 class SignedIn(UserMixin):  # type: ignore[misc]  # Flask-Login publishes no types
     """What Flask-Login keeps: the id of the sign-in, which its row must confirm at each request."""
 
@@ -30,6 +41,7 @@ class SignedIn(UserMixin):  # type: ignore[misc]  # Flask-Login publishes no typ
 
 def init_app(app: Flask) -> None:
     """Teach Flask-Login how a sign-in is looked up, and forms that a token belongs to them."""
+    app.session_interface = Cookies()
     csrf.init_app(app)
     login.init_app(app)
     login.user_loader(_load)
