@@ -58,14 +58,20 @@ def publish(job_id: UUID, task: str, queue: str) -> bool:
     quick = _producers(settings().redis_url, settings().redis_timeout_seconds)
     try:
         with quick.acquire(block=True) as producer:
-            channel: Any = producer.channel  # kombu's types know no transport's own
-            channel.connection_class = _CONNECTION  # for the pool that it makes with its first message
+            _quicken(producer.channel)
             id_ = str(job_id)
             celery.send_task(task, [id_], task_id=id_, queue=queue, producer=producer, **_ONCE)
     except (OperationalError, RedisError, OSError) as error:
         log.warning("wake-up not sent; the reaper will", job_id=str(job_id), error=type(error).__name__)
         return False
     return True
+
+
+def _quicken(channel: Any) -> None:
+    """Let one client of Redis send all messages of this channel, over connections that are trusted."""
+    if channel.connection_class is not _CONNECTION:
+        channel.connection_class = _CONNECTION  # for the pool that it makes with its first message
+        channel.Client = cache(channel.Client)  # kombu would make one for each message, a fifth of what that costs
 
 
 def publish_ready(limit: int = 500) -> int:

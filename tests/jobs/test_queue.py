@@ -4,6 +4,7 @@ import time
 
 import pytest
 from flask import Flask
+from redis import Redis
 
 from app.chat import finishing
 from app.clock import now
@@ -41,6 +42,19 @@ def test_a_wake_up_names_its_job_and_nothing_else(app: Flask) -> None:
     [message] = redis().lrange("replies", 0, -1)
     assert rows.TASK in message
     assert celery.conf.task_serializer == "json"
+
+
+def test_further_wake_ups_need_neither_a_new_client_nor_a_new_connection(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, *others = [rows.a_job() for _ in range(4)]
+    assert queue.publish(first, rows.TASK, queue.REPLIES)
+    connections = redis().info("stats")["total_connections_received"]
+    made: list[Redis] = []
+    monkeypatch.setattr(Redis, "__init__", lambda client, **_: made.append(client))
+    assert [queue.publish(job_id, rows.TASK, queue.REPLIES) for job_id in others] == [True] * 3
+    assert (made, redis().info("stats")["total_connections_received"]) == ([], connections)
+    assert set(wake_ups(redis())) == {first, *others}
 
 
 def test_a_broker_that_is_gone_is_noticed_quickly_and_found_again(alone: Flask, own_valkey: OwnValkey) -> None:
