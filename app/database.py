@@ -84,7 +84,7 @@ def engine_options(settings: Settings) -> dict[str, Any]:
     """
     if settings.is_sqlite:  # to open one is cheap, and each that is kept is two files
         return {"pool_use_lifo": True, "pool_size": 5, "max_overflow": 35}
-    # No more are opened for a rush, which would pay for it with half a dozen milliseconds each: it waits its turn.
+    # No more are opened for a rush, which would pay for it with some four milliseconds each: it waits its turn.
     return {"pool_use_lifo": True, "pool_size": 10, "max_overflow": 0, "connect_args": {"connect_timeout": 5}}
 
 
