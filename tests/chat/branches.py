@@ -21,6 +21,7 @@ from app.jobs.claim import Claim
 from app.models import Job, Message, Status
 from app.stream import log
 from tests.support import rows
+from tests.support.held import counted
 
 T = TypeVar("T")
 
@@ -103,7 +104,10 @@ class Blocked(Generic[T]):
 
 
 def at_once(app: Flask, actions: list[Callable[[], T]]) -> list[T | Exception]:
-    """What each action returns or raises, all of them started in the same moment."""
+    """What each action returns or raises, all of them started in the same moment.
+
+    None may hold two connections: with all others waiting for what it has locked, there may be no second one.
+    """
     start, found = threading.Barrier(len(actions)), dict[int, T | Exception]()
 
     def act(number: int, action: Callable[[], T]) -> None:
@@ -115,8 +119,10 @@ def at_once(app: Flask, actions: list[Callable[[], T]]) -> list[T | Exception]:
                 found[number] = error
 
     threads = [threading.Thread(target=act, args=pair) for pair in enumerate(actions)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
+    with app.app_context(), counted() as held:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+    assert held.most <= 1
     return [found[number] for number in range(len(actions))]

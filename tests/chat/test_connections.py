@@ -2,52 +2,29 @@
 
 from __future__ import annotations
 
-import threading
-from collections import Counter
 from collections.abc import Iterator
 from uuid import UUID
 
 import pytest
 from flask import Flask
-from sqlalchemy import event
 
 from app.chat import branching, cancelling, following, reading, replying, sending, threads
 from app.chat.sending import Draft
 from app.chat.workshop import Workshop
 from app.database import glance
-from app.extensions import db
 from app.jobs import queue
 from app.jobs.reaper import Reaper
 from app.stream.hub import Hub
 from tests.chat.acting import opened, read
 from tests.chat.conftest import a_key
 from tests.chat.test_replying import posted
-
-
-class Held:
-    """How many connections each thread holds, and the most that one ever held."""
-
-    def __init__(self) -> None:
-        self.now: Counter[int] = Counter()
-        self.most = 0
-
-    def take(self, *_: object) -> None:
-        self.now[threading.get_ident()] += 1
-        self.most = max(self.most, self.now[threading.get_ident()])
-
-    def give_back(self, *_: object) -> None:
-        self.now[threading.get_ident()] -= 1
+from tests.support.held import Held, counted
 
 
 @pytest.fixture
 def held(app: Flask) -> Iterator[Held]:
-    counted = Held()
-    listeners = (("checkout", counted.take), ("checkin", counted.give_back))
-    for name, listener in listeners:
-        event.listen(db.engine, name, listener)
-    yield counted
-    for name, listener in listeners:
-        event.remove(db.engine, name, listener)
+    with counted() as held:
+        yield held
 
 
 def test_posting_answering_and_reading_take_one_each(

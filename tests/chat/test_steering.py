@@ -160,9 +160,10 @@ def work(user_id: UUID, thread_id: UUID) -> int:
         for job_id in found:
             made = claim(job_id)
             if made is not None:
+                reply_id = rows.reply_of(job_id).id
                 with transaction() as session:
                     assert lifecycle.settle(session, made, "so far")
-                    steering.take_steers(session, job_id, rows.reply_of(job_id).id)
+                    steering.take_steers(session, job_id, reply_id)
                 done += finishing.finish(made, ending())
     return done
 
