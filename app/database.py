@@ -23,7 +23,7 @@ from app.extensions import db
 _sqlite_writers = threading.Lock()
 
 _BEGIN_WRITING = "BEGIN IMMEDIATE"
-_ONE_STATE = {"isolation_level": "REPEATABLE READ"}
+_ONE_STATE = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
 
 # A connection of the pool that was in use so lately is not pinged before it is used again: a tenth of what a request
 # costs. One that PostgreSQL closed in that second fails the request that gets it.
@@ -57,12 +57,16 @@ def transaction() -> Iterator[Session]:
 def reading() -> Iterator[Session]:
     """A session that reads, in all its statements, one state of the database; nothing it changes is kept.
 
-    Objects stay readable afterwards.
+    Objects stay readable afterwards. On PostgreSQL a statement that writes fails.
     """
     with Session(db.engine, expire_on_commit=False, autoflush=False) as session:
-        if db.engine.dialect.name == "postgresql":  # SQLite's transactions are so by themselves
-            session.connection(execution_options=_ONE_STATE)
+        if db.engine.dialect.name == "sqlite":  # its transactions are so by themselves
+            yield session
+            return
+        session.connection(execution_options=_ONE_STATE)
         yield session
+        session.expunge_all()
+        session.commit()  # with each rollback the driver forgets the statements that it has prepared
 
 
 @contextmanager

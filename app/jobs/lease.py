@@ -8,10 +8,11 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.engine import CursorResult
 
 from app.clock import now
-from app.database import reading, transaction
+from app.database import glance, transaction
 from app.ids import new_id
 from app.jobs.process import ProcessId
 from app.models import Job, Status, WorkerLease
+from app.models.columns import table
 
 
 def take(process: ProcessId, seconds: float) -> UUID:
@@ -52,8 +53,8 @@ def give_back(lease_id: UUID) -> None:
 
 def lapse_the_dead() -> int:
     """End the leases of processes proven dead on this machine, instead of waiting for their time; returns how many."""
-    with reading() as session:
-        live = session.scalars(select(WorkerLease).where(WorkerLease.expires_at > now())).all()
+    with glance() as connection:
+        live = connection.execute(select(table(WorkerLease)).where(WorkerLease.expires_at > now())).all()
     dead = [x.id for x in live if ProcessId(x.host, x.boot_id, x.pid, x.pid_started).proven_dead()]
     if dead:
         with transaction() as session:

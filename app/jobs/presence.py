@@ -14,7 +14,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.config import Settings
-from app.database import reading, transaction
+from app.database import glance, transaction
 from app.jobs import lease, lifecycle
 from app.jobs.claim import Claim
 from app.jobs.process import ProcessId
@@ -139,8 +139,8 @@ class Presence:
         mine = select(Job.id, Job.attempt, Job.cancel_requested_at).where(
             Job.lease_id == lease_id, Job.status == Status.PROCESSING
         )
-        with reading() as session:
-            for row in session.execute(mine):
+        with glance() as connection:
+            for row in connection.execute(mine):
                 held.add((row.id, row.attempt))
                 if row.cancel_requested_at is not None:
                     self.cancel(row.id)

@@ -17,7 +17,7 @@ from sqlalchemy import Row, bindparam, case, select, update
 from sqlalchemy.orm import Session
 
 from app.clock import now
-from app.database import reading, transaction
+from app.database import glance, transaction
 from app.extensions import celery, settings
 from app.jobs.statements import UNBLOCKED
 from app.models import Job, Status
@@ -86,8 +86,8 @@ def publish_ready(limit: int = 500) -> int:
         .order_by(Job.next_publish_at)
         .limit(limit)
     )
-    with reading() as session:  # nearly always nothing: do not take the writers' lock to learn it
-        if session.scalars(ready.limit(1)).first() is None:
+    with glance() as connection:  # nearly always nothing: do not take the writers' lock to learn it
+        if connection.scalars(ready.limit(1)).first() is None:
             return 0
     with transaction() as session:
         due = session.execute(

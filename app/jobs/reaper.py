@@ -16,7 +16,7 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from app import failpoints
 from app.clock import now
 from app.config import Settings
-from app.database import reading, transaction
+from app.database import glance, transaction
 from app.jobs import lease, lifecycle, queue, statements
 from app.jobs.transitions import UNOWNED
 from app.models import Job, Status
@@ -97,14 +97,14 @@ class Reaper:
         for why, condition in cases:
             owned_by_nobody = orphaned if why == "crashed" else or_(unowned, orphaned)
             statement = select(Job.id, Job.attempt, Job.status).where(condition, owned_by_nobody).limit(BATCH)
-            with reading() as session:
-                for row in session.execute(statement):
+            with glance() as connection:
+                for row in connection.execute(statement):
                     found.setdefault(row.id, Abandoned(row.id, row.attempt, why, row.status == Status.PROCESSING))
         return list(found.values())
 
     def _pairs(self, condition: ColumnElement[bool]) -> list[tuple[UUID, int]]:
-        with reading() as session:
-            rows = session.execute(select(Job.id, Job.attempt).where(condition).limit(BATCH))
+        with glance() as connection:
+            rows = connection.execute(select(Job.id, Job.attempt).where(condition).limit(BATCH))
             return [(row.id, row.attempt) for row in rows]
 
     def _loop(self) -> None:

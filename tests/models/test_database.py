@@ -5,12 +5,12 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from contextlib import closing
+from contextlib import closing, nullcontext
 
 import pytest
 from flask import Flask
 from sqlalchemy import event, func, insert, select, text
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy.exc import DatabaseError, InternalError
 
 from app.database import reading, transaction
 from app.extensions import db
@@ -22,13 +22,17 @@ def count() -> int:
         return session.scalars(select(func.count()).select_from(User)).one()
 
 
+def on_postgresql() -> bool:
+    return db.engine.dialect.name == "postgresql"
+
+
 def add(email: str) -> None:
     with transaction() as session:
         session.execute(insert(User).values(email=email, password_hash="x"))
 
 
 def test_sqlite_has_its_log_its_foreign_keys_and_patience(app: Flask) -> None:
-    if db.engine.dialect.name != "sqlite":
+    if on_postgresql():
         assert db.engine.dialect.driver == "psycopg"
         return
     with reading() as session:
@@ -85,9 +89,31 @@ def test_an_exception_leaves_nothing(app: Flask) -> None:
 
 
 def test_what_a_reading_changes_is_not_kept(app: Flask) -> None:
-    with reading() as session:
+    refused = pytest.raises(InternalError, match="read-only") if on_postgresql() else nullcontext()
+    with refused, reading() as session:
         session.execute(insert(User).values(email="ada@example.com", password_hash="x"))
     assert count() == 0
+
+
+def test_what_a_reading_changes_in_an_object_is_not_kept(app: Flask) -> None:
+    add("ada@example.com")
+    with reading() as session:
+        found = session.scalars(select(User)).one()
+        found.name = "Ada"
+    assert found.name == "Ada"
+    with reading() as session:
+        assert session.scalars(select(User.name)).one() != "Ada"
+
+
+@pytest.mark.usefixtures("app")
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_what_is_asked_again_and_again_is_not_planned_each_time() -> None:
+    for number in range(8):
+        add(f"user{number}@example.com")
+        count()
+    with reading() as session:
+        prepared = session.scalars(text("SELECT statement FROM pg_prepared_statements")).all()
+    assert [words.split()[0] for words in sorted(prepared)] == ["INSERT", "SELECT"]
 
 
 def test_a_reading_sees_one_state_whatever_is_committed_meanwhile(app: Flask) -> None:
