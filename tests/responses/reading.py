@@ -90,3 +90,9 @@ class Reader:
         done = [item["id"] for item in self.items.values()]
         kept = [item.id for item in response.output]
         assert kept == [id_ for id_ in done if id_ in kept], "what is left is in order"
+
+
+def uuid_of(id_: str) -> str:
+    """The id of the same thing in /api."""
+    digits = id_.partition("_")[2]
+    return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))

@@ -9,7 +9,7 @@ import pytest
 from openai import AsyncOpenAI, NotFoundError, OpenAI
 
 from tests.responses.conftest import Run
-from tests.responses.test_creating import uuid_of
+from tests.responses.reading import uuid_of
 
 ECHO = "scripted/echo"
 

@@ -7,30 +7,17 @@ from typing import Any
 
 import httpx2 as httpx
 import pytest
-from openai import APIError, AsyncOpenAI, NotFoundError, OpenAI
+from openai import AsyncOpenAI, NotFoundError, OpenAI
 from openai.types.responses import Response
 from pydantic import BaseModel
 
 from tests.responses.conftest import Run
-from tests.responses.reading import Reader
-from tests.support.stack import Stack, until
+from tests.responses.reading import Reader, uuid_of
+from tests.support.stack import until
 
 ECHO = "scripted/echo"
 SLOW = "!delay 0.02\n!words 40"
 WORDS = " ".join(f"w{number}" for number in range(1, 41))
-WEATHER: Any = {
-    "type": "function",
-    "name": "get_weather",
-    "description": "Weather of a place",
-    "parameters": {"type": "object", "properties": {"place": {"type": "string"}}, "required": ["place"]},
-    "strict": True,
-}
-
-
-def uuid_of(id_: str) -> str:
-    """The id of the same thing in /api."""
-    digits = id_.partition("_")[2]
-    return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
 
 
 def test_a_response_is_answered_when_it_is_written(client: OpenAI, raw: httpx.Client) -> None:
@@ -142,78 +129,6 @@ def test_structured_answers_are_parsed(client: OpenAI, run: Run[Any]) -> None:
     assert run(work) == Point(x=1, y=2)
 
 
-def test_a_function_is_called_by_us_and_executed_by_the_client(client: OpenAI, raw: httpx.Client) -> None:
-    asked = client.responses.create(
-        model=ECHO, input='Let me see.\n!tool get_weather {"place": "Kyiv"}', tools=[WEATHER]
-    )
-    assert asked.status == "completed"
-    text, call = asked.output
-    assert text.type == "message"
-    assert call.type == "function_call"
-    assert (call.name, call.arguments, call.status) == ("get_weather", '{"place": "Kyiv"}', "completed")
-    assert asked.tools[0].to_dict() == WEATHER
-    output: Any = {"type": "function_call_output", "call_id": call.call_id, "output": "Sunny"}
-    answered = client.responses.create(model=ECHO, previous_response_id=asked.id, input=[output], tools=[WEATHER])
-    assert answered.status == "completed"
-    assert "Sunny" in answered.output_text
-    assert answered.previous_response_id == asked.id
-    assert [item.type for item in client.responses.input_items.list(answered.id)] == ["function_call_output"]
-    path = raw.get(f"/api/messages/{uuid_of(answered.id)}").json()
-    roles = [one["role"] for one in raw.get(f"/api/threads/{path['thread_id']}/messages").json()["data"]]
-    assert roles == ["user", "assistant", "tool", "assistant"]
-
-
-def test_function_calls_are_streamed(client: OpenAI) -> None:
-    script = '!tool get_weather {"place": "Kyiv"}\n!tool get_weather {"place": "Lviv"}'
-    with client.responses.stream(model=ECHO, input=script, tools=[WEATHER]) as stream:
-        events = list(stream)
-        final = stream.get_final_response()
-    calls = [item for item in final.output if item.type == "function_call"]
-    assert [call.arguments for call in calls] == ['{"place": "Kyiv"}', '{"place": "Lviv"}']
-    assert len({call.call_id for call in calls}) == 2
-    one = [event.type.removeprefix("response.") for event in events if getattr(event, "output_index", None) == 0]
-    assert one == [
-        "output_item.added",
-        "function_call_arguments.delta",
-        "function_call_arguments.done",
-        "output_item.done",
-    ]
-
-
-def test_a_stateless_client_sends_everything_back(client: OpenAI) -> None:
-    items: list[Any] = [{"role": "user", "content": '!tool get_weather {"place": "Kyiv"}'}]
-    asked = client.responses.create(model=ECHO, input=items, tools=[WEATHER], store=False)
-    items += [item.to_dict() for item in asked.output]
-    call = next(item for item in asked.output if item.type == "function_call")
-    items.append({"type": "function_call_output", "call_id": call.call_id, "output": "Rain"})
-    answered = client.responses.create(model=ECHO, input=items, tools=[WEATHER], store=False)
-    assert "Rain" in answered.output_text
-
-
-def test_our_own_tools_are_shown_as_calls_of_a_server(client: OpenAI) -> None:
-    ours: Any = [{"type": "mcp", "server_label": "holdfast", "allowed_tools": ["calculator"]}]
-    script = '!tool calculator {"expression": "6*7"}'
-    with client.responses.create(model=ECHO, input=script, tools=ours, stream=True) as stream:
-        reader = Reader().read(stream)
-    assert reader.final is not None
-    call = next(item for item in reader.final.output if item.type == "mcp_call")
-    assert (call.server_label, call.name, call.status, call.error) == ("holdfast", "calculator", "completed", None)
-    assert "42" in str(call.output)
-    assert "42" in reader.final.output_text
-    about = [type_ for type_ in reader.types if "mcp" in type_]
-    assert about == [
-        "response.mcp_call_arguments.delta",
-        "response.mcp_call_arguments.done",
-        "response.mcp_call.in_progress",
-        "response.mcp_call.completed",
-    ]
-
-
-def test_without_tools_in_the_request_none_of_ours_is_offered(client: OpenAI) -> None:
-    response = client.responses.create(model=ECHO, input='!tool calculator {"expression": "6*7"}')
-    assert response.status == "failed"
-
-
 def test_conversations_go_on_from_a_response(client: OpenAI) -> None:
     first = client.responses.create(model=ECHO, input="one")
     second = client.responses.create(model=ECHO, input="two", previous_response_id=first.id)
@@ -233,67 +148,6 @@ def test_reasoning_is_an_item_of_its_own(client: OpenAI) -> None:
     assert reader.final.output_text == "So it is."
     assert "response.reasoning_text.delta" in reader.types
     assert reader.types.index("response.reasoning_text.done") < reader.types.index("response.output_text.delta")
-
-
-@pytest.mark.parametrize(
-    ("script", "last", "status", "reason"),
-    [
-        ("Not all of it\n!finish length", "response.incomplete", "incomplete", "max_output_tokens"),
-        ("I would rather not\n!finish content_filter", "response.incomplete", "incomplete", "content_filter"),
-        ("Some\n!error 400", "response.failed", "failed", None),
-    ],
-)
-def test_every_end_has_its_event(client: OpenAI, script: str, last: str, status: str, reason: str | None) -> None:
-    with client.responses.create(model=ECHO, input=script, stream=True) as stream:
-        reader = Reader().read(stream)
-    assert reader.types[-1] == last
-    final = reader.final
-    assert final is not None
-    assert final.status == status
-    assert (final.incomplete_details.reason if final.incomplete_details else None) == reason
-    if reason is None:
-        assert final.error is not None
-        assert final.error.code == "invalid_prompt"
-        assert final.error.message
-    else:
-        assert final.output[-1].status == "incomplete"  # type: ignore[union-attr]
-    assert client.responses.retrieve(final.id) == final
-
-
-def test_cancelling_ends_a_stream(client: OpenAI) -> None:
-    stream = client.responses.create(model=ECHO, input="!delay 0.05\n!words 2000", stream=True, background=True)
-    reader = Reader().read(stream, most=8)
-    assert reader.first is not None
-    id_ = reader.first.id
-    client.responses.cancel(id_)
-    reader.read(stream)
-    assert reader.final is not None
-    assert (reader.final.id, reader.final.status) == (id_, "cancelled")
-    assert reader.types[-1] == "response.incomplete"
-    again = client.responses.cancel(id_)
-    assert again == reader.final == client.responses.retrieve(id_)
-    assert again.output_text == reader.text != ""
-
-
-def test_a_response_that_has_ended_stays_as_it_ended(client: OpenAI) -> None:
-    response = client.responses.create(model=ECHO, input="done")
-    assert client.responses.cancel(response.id) == response
-
-
-def test_a_deleted_response_is_no_more(client: OpenAI) -> None:
-    response = client.responses.create(model=ECHO, input="done")
-    client.responses.delete(response.id)
-    for gone in (client.responses.retrieve, client.responses.cancel, client.responses.delete):
-        with pytest.raises(NotFoundError):
-            gone(response.id)
-
-
-def test_what_is_not_stored_is_gone_at_its_end(client: OpenAI, raw: httpx.Client) -> None:
-    response = client.responses.create(model=ECHO, input="forget me", store=False)
-    assert response.output_text == "forget me"
-    with pytest.raises(NotFoundError):
-        client.responses.retrieve(response.id)
-    assert raw.get("/api/threads").json()["data"] == []
 
 
 def test_input_items_are_listed_in_pages(client: OpenAI) -> None:
@@ -349,53 +203,6 @@ def test_an_idempotency_key_gets_the_same_answer(client: OpenAI, raw: httpx.Clie
         refused = raw.post("/v1/responses", json=asked | {"input": "other"}, headers=headers)
         assert refused.status_code == 422
         assert refused.json()["error"]["code"] == "idempotency_key_reused"
-
-
-def test_what_we_called_before_can_be_sent_back(client: OpenAI) -> None:
-    ours: Any = [{"type": "mcp", "server_label": "holdfast", "allowed_tools": ["calculator"]}]
-    items: list[Any] = [{"role": "user", "content": '!tool calculator {"expression": "6*7"}'}]
-    first = client.responses.create(model=ECHO, input=items, tools=ours)
-    items += [item.to_dict() for item in first.output] + [{"role": "user", "content": "and on"}]
-    assert client.responses.create(model=ECHO, input=items).output_text == "and on"
-
-
-def test_the_choice_of_tools_is_shown_as_it_was_given(client: OpenAI) -> None:
-    other: Any = {**WEATHER, "name": "get_time"}
-    only: Any = {"type": "allowed_tools", "mode": "required", "tools": [{"type": "function", "name": "get_time"}]}
-    one: Any = {"type": "function", "name": "get_time"}
-    for choice in ("none", "required", one, only):
-        made = client.responses.create(
-            model=ECHO, input="hi", tools=[WEATHER, other], tool_choice=choice, parallel_tool_calls=False
-        )
-        shown = made.to_dict()
-        assert shown["tool_choice"] == choice
-        assert shown["tools"] == [WEATHER, other]
-        assert shown["parallel_tool_calls"] is False
-
-
-def test_a_function_that_is_not_allowed_is_not_offered(client: OpenAI) -> None:
-    other: Any = {**WEATHER, "name": "get_time"}
-    only: Any = {"type": "allowed_tools", "mode": "auto", "tools": [{"type": "function", "name": "get_time"}]}
-    script = '!tool get_weather {"place": "Kyiv"}'
-    made = client.responses.create(model=ECHO, input=script, tools=[WEATHER, other], tool_choice=only)
-    assert [item for item in made.output if item.type == "function_call"] == []
-
-
-def test_a_revoked_key_ends_its_streams(client: OpenAI, raw: httpx.Client, stack: Stack) -> None:
-    key = raw.post("/api/keys", json={"name": "short"}).json()
-    with (
-        OpenAI(base_url=f"{stack.url}/v1", api_key=key["key"], max_retries=0) as mine,
-        mine.responses.create(model=ECHO, input="!delay 0.05\n!words 1000", stream=True) as stream,
-    ):
-        reader = Reader().read(stream, most=5)
-        assert raw.delete(f"/api/keys/{key['id']}").status_code == 204
-        began = time.monotonic()
-        with pytest.raises(APIError) as ended:
-            reader.read(stream)
-    assert time.monotonic() - began < 5
-    assert ended.value.code == "interrupted"
-    assert reader.first is not None
-    assert client.responses.cancel(reader.first.id).status == "cancelled"
 
 
 def test_models_are_listed_and_found(client: OpenAI) -> None:
