@@ -30,6 +30,16 @@ class Site:
         """Where its WebSockets are."""
         return f"ws://127.0.0.1:{self.port}/ws"
 
+    @property
+    def sockets(self) -> int:
+        """How many are open."""
+        return int(self.app.extensions["sockets"].count)
+
+    @property
+    def readers(self) -> int:
+        """How many threads they follow."""
+        return int(self.app.extensions["hub"].readers)
+
     def talk(self, person: Person, **headers: str) -> AbstractContextManager[Talk]:
         """A connection of somebody's, with their key."""
         return talking(self.url, {"Authorization": f"Bearer {person.key}", **headers})

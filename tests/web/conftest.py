@@ -98,3 +98,11 @@ def visitor(make_site: MakeSite) -> Visitor:
     signed_up = Visitor(make_site().test_client())
     signed_up.sign_up()
     return signed_up
+
+
+@pytest.fixture
+def ada(meet: MeetPerson) -> Person:
+    """Somebody who has just signed up."""
+    person = meet("ada")
+    person.sign_up()
+    return person

@@ -6,9 +6,12 @@ import re
 from itertools import count
 from typing import Any
 
-from playwright.sync_api import Browser, ConsoleMessage, Locator, Request, expect
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Request, Route, expect
 
 from tests.support.stack import PASSWORD
+
+# What a browser and htmx write to the console when a connection does not come about.
+UNREACHED = "ERR_|htmx:"
 
 _numbers = count(1)
 # The browser's own note that a page was answered with 4xx, which tests ask for on purpose.
@@ -33,6 +36,16 @@ class Person:
     def replies(self) -> Locator:
         """Every reply on the page."""
         return self.page.locator("#messages > .assistant")
+
+    @property
+    def words(self) -> Locator:
+        """The field in which a message is written."""
+        return self.page.get_by_label("Message", exact=True)
+
+    @property
+    def connection(self) -> Locator:
+        """What the page says of its connection."""
+        return self.page.locator("#connection")
 
     @property
     def last_text(self) -> Locator:
@@ -66,9 +79,15 @@ class Person:
         self.page = first
         first.evaluate("dispatchEvent(new Event('focus'))")  # which a browser without a screen does not send
 
+    def hold(self, pattern: str) -> list[Route]:
+        """Requests that are not answered until the test lets them."""
+        routes: list[Route] = []
+        self.page.route(pattern, lambda route: routes.append(route))  # noqa: PLW0108 - Playwright takes no built-in
+        return routes
+
     def say(self, text: str) -> None:
         """Send a message from the page one is on."""
-        self.page.get_by_label("Message", exact=True).fill(text)
+        self.words.fill(text)
         self.page.locator("#model").select_option("scripted/echo")
         self.page.get_by_role("button", name="Send").click()
         self.page.wait_for_url(re.compile(r"/chat/[0-9a-f-]{36}$"))

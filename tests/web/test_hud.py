@@ -231,22 +231,22 @@ def test_keys_do_what_is_done_often_and_are_shown(ada: Person) -> None:
     expect(ada.page.get_by_label("Search", exact=True)).to_have_value("n?s")
     ada.page.locator("#scroll").focus()
     ada.page.keyboard.press("c")
-    expect(ada.page.get_by_label("Message", exact=True)).to_be_focused()
+    expect(ada.words).to_be_focused()
     ada.page.locator("#scroll").focus()
     ada.page.keyboard.press("n")
     ada.page.wait_for_url("**/chat")
 
 
 def test_everything_that_matters_can_be_done_with_the_keyboard(ada: Person) -> None:
-    ada.page.get_by_label("Message", exact=True).press_sequentially("one line")
+    ada.words.press_sequentially("one line")
     ada.page.keyboard.press("Shift+Enter")
     ada.page.keyboard.type("and another")
     ada.page.keyboard.press("Enter")
     ada.page.wait_for_url("**/chat/*")
     ada.sees_status("completed")
     assert ada.last_text.inner_text() == "one line\nand another"
-    ada.page.get_by_label("Message", exact=True).press_sequentially("more")
+    ada.words.press_sequentially("more")
     ada.page.keyboard.press("Enter")
     expect(ada.replies).to_have_count(2)
-    expect(ada.page.get_by_label("Message", exact=True)).to_be_focused()
-    expect(ada.page.get_by_label("Message", exact=True)).to_have_value("")
+    expect(ada.words).to_be_focused()
+    expect(ada.words).to_have_value("")

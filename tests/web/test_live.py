@@ -6,6 +6,7 @@ from playwright.sync_api import expect
 
 from tests.support.stack import Stack, until
 from tests.web.conftest import MeetPerson
+from tests.web.person import UNREACHED
 
 SLOW = "!delay 0.05\n!words {}"
 
@@ -110,7 +111,7 @@ def test_the_page_heals_after_the_web_process_was_killed(meet: MeetPerson, stack
     ada.sees_status("completed")
     expect(ada.page.get_by_text("Connection lost")).to_be_hidden()
     assert ada.last_text.inner_text() == words(120)
-    ada.forgive("ERR_|htmx:")
+    ada.forgive(UNREACHED)
 
 
 def test_the_page_shows_each_word_once_after_a_worker_was_killed(meet: MeetPerson, stack: Stack) -> None:

@@ -12,13 +12,6 @@ SLOW = "!delay 0.05\n!words 400"
 
 
 @pytest.fixture
-def ada(meet: MeetPerson) -> Person:
-    person = meet("ada")
-    person.sign_up()
-    return person
-
-
-@pytest.fixture
 def watcher(meet: MeetPerson, ada: Person) -> Person:
     """The same account in another browser."""
     person = meet("watcher")
@@ -50,7 +43,7 @@ def test_a_reply_is_written_again_and_the_old_one_is_a_click_away(ada: Person, w
     watch(watcher, ada.start("!wait 0.2\nsame words"))
     ada.sees_status("completed")
     first = ada.replies.last.get_attribute("id")
-    ada.page.get_by_label("Message", exact=True).fill("not lost")
+    ada.words.fill("not lost")
     ada.page.get_by_role("button", name="Regenerate").click()
     for person in (ada, watcher):
         expect(person.page.get_by_text("2 of 2")).to_be_visible()
@@ -62,7 +55,7 @@ def test_a_reply_is_written_again_and_the_old_one_is_a_click_away(ada: Person, w
     for person in (ada, watcher):
         expect(person.page.get_by_text("1 of 2")).to_be_visible()
         expect(person.replies.last).to_have_attribute("id", first or "")
-    assert ada.page.get_by_label("Message", exact=True).input_value() == "not lost"
+    assert ada.words.input_value() == "not lost"
 
 
 def test_a_reply_that_failed_is_written_again_by_the_model_that_is_chosen_now(ada: Person) -> None:

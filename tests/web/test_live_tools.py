@@ -63,13 +63,13 @@ def test_a_wait_counts_down_and_is_stretched_and_ended(ada: Person) -> None:
     ada.start('!tool wait {"seconds": 300, "reason": "tea"}\n!step\nafter tea')
     ada.sees_status("waiting")
     expect(ada.replies.last.get_by_role("timer")).to_have_text(re.compile(r"\(4:\d\d left\)"))
-    ada.page.get_by_label("Message", exact=True).fill("not lost")
+    ada.words.fill("not lost")
     button(ada, "Wait 10 minutes more").click()
     expect(ada.replies.last.get_by_role("timer")).to_have_text(re.compile(r"\(14:\d\d left\)"))
     button(ada, "Go on now").click()
     ada.sees_status("completed")
     assert ada.last_text.inner_text() == "after tea"
-    assert ada.page.get_by_label("Message", exact=True).input_value() == "not lost"
+    assert ada.words.input_value() == "not lost"
 
 
 def test_a_question_comes_up_and_is_answered_in_words(ada: Person) -> None:

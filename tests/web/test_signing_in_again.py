@@ -69,7 +69,7 @@ def test_a_reason_outlives_the_sign_in_that_the_indicator_asks_for(meet: MeetPer
 @pytest.mark.parametrize("path", ["/", "/chat"])
 def test_a_first_message_is_there_after_signing_in(ada: Person, path: str) -> None:
     ada.page.goto(path)
-    words = ada.page.get_by_label("Message", exact=True)
+    words = ada.words
     words.fill("a first thought")
     ada.context.clear_cookies()
     ada.page.get_by_role("button", name="Send").click()

@@ -71,12 +71,12 @@ def test_a_refused_form_shows_its_text_as_text(meet: MeetPerson) -> None:
     eve.sign_up()
     eve.page.goto("/chat")
     text = "</textarea><script>alert(1)</script>"
-    eve.page.get_by_label("Message", exact=True).fill(text)
+    eve.words.fill(text)
     eve.page.evaluate("document.querySelector('option').outerHTML = '<option value=nobody/knows>'")
     eve.page.get_by_label("Model", exact=True).select_option("nobody/knows")
     eve.page.get_by_role("button", name="Send").click()
     expect(eve.page.get_by_role("alert")).to_contain_text("Model: Unknown model")
-    assert eve.page.get_by_label("Message", exact=True).input_value() == text
+    assert eve.words.input_value() == text
     assert eve.page.get_by_label("Model", exact=True).input_value() == "nobody/knows"
 
 

@@ -57,10 +57,10 @@ def test_sign_out_and_in_again_comes_back_to_the_page(ada: Person) -> None:
 def test_a_refused_message_comes_back_with_its_text_and_names_the_field(ada: Person) -> None:
     ada.sign_up()
     ada.page.goto("/chat")
-    ada.page.get_by_label("Message", exact=True).fill("  \n  ")
+    ada.words.fill("  \n  ")
     ada.page.get_by_role("button", name="Send").click()
     expect(ada.page.get_by_role("alert")).to_contain_text("Message: must not be empty")
-    assert ada.page.get_by_label("Message", exact=True).input_value() == "  \n  "
+    assert ada.words.input_value() == "  \n  "
     assert ada.page.locator(".threads").count() == 0
 
 
