@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, cast
 from uuid import UUID
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.chat import attaching, items, steps
 from app.chat.attaching import PDF, TEXT
-from app.chat.reading import ancestors
+from app.chat.reading import UPWARDS
 from app.chat.steps import Taken
 from app.llm.catalog import Model
 from app.llm.tokens import estimate, estimate_bytes
@@ -43,7 +43,11 @@ class _Said(NamedTuple):
 
 # On a table: to make objects of the ORM takes three times as long, for each message that a model is shown.
 _message = table(Message).c
-_MESSAGES = select(*(_message[name] for name in _Said._fields)).where(_message.id.in_(bindparam("ids", expanding=True)))
+_UPWARDS = (
+    select(*(_message[name] for name in _Said._fields))
+    .join(UPWARDS, UPWARDS.c.id == _message.id)
+    .order_by(UPWARDS.c.depth)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,16 +63,15 @@ def gather(session: Session, leaf: UUID | None, budget: int, model: Model, witho
 
     `without` that many at its end, which were said into the reply itself: its steps have them at their places.
     """
-    ids = ancestors(session, leaf, _MAX_TURNS)[without:]
-    rows = {row.id: _Said(*row) for row in session.execute(_MESSAGES, {"ids": ids})}
-    taken = steps.with_calls(session, (row.id for row in rows.values() if row.job_id is not None))
+    rows = [_Said(*row) for row in session.execute(_UPWARDS, {"leaf": leaf, "most": _MAX_TURNS})][without:]
+    taken = steps.with_calls(session, (row.id for row in rows if row.job_id is not None))
     kept: list[tuple[_Said, list[Turn]]] = []
-    for id_ in ids:
-        turns = _of_message(rows[id_], taken.get(id_, ()))
-        budget -= sum(_tokens(turn) for turn in turns) + sum(_weight(one, model) for one in rows[id_].attachments)
+    for row in rows:
+        turns = _of_message(row, taken.get(row.id, ()))
+        budget -= sum(_tokens(turn) for turn in turns) + sum(_weight(one, model) for one in row.attachments)
         if budget < 0 and kept:
             break
-        kept.insert(0, (rows[id_], turns))
+        kept.insert(0, (row, turns))
     contents = attaching.contents(session, [row for row, _ in kept])
     shown = [(row, [_with_attachments(turn, row, contents, model) for turn in turns]) for row, turns in kept]
     has_foreign_calls = any(row.role == "tool" or row.calls for row, _ in kept)

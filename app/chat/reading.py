@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from sqlalchemy import Integer, Select, bindparam, literal, select
+from sqlalchemy import CTE, Integer, bindparam, literal, select
 from sqlalchemy.orm import Session
 
 from app.chat import assembling, owning
@@ -17,16 +17,17 @@ from app.models import Message
 from app.models.columns import table
 
 
-def _ancestors() -> Select[UUID]:
+def _upwards() -> CTE:
     message = table(Message).c
     first = select(message.id, message.parent_id, literal(1).label("depth")).where(message.id == bindparam("leaf"))
     up = first.cte(recursive=True)
     further = select(message.id, message.parent_id, up.c.depth + 1).join(up, message.id == up.c.parent_id)
-    chain = up.union_all(further.where(up.c.depth < bindparam("most", type_=Integer)))
-    return select(chain.c.id).order_by(chain.c.depth)
+    return up.union_all(further.where(up.c.depth < bindparam("most", type_=Integer)))
 
 
-_ANCESTORS = _ancestors()  # once: to build a statement costs more than to send it
+# `leaf` and what it answers, upwards, `most` at most. Once: to build a statement costs more than to send it.
+UPWARDS = _upwards()
+_ANCESTORS = select(UPWARDS.c.id).order_by(UPWARDS.c.depth)
 
 
 def get(user_id: UUID, message_id: UUID) -> MessageObject:
