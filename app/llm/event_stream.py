@@ -35,8 +35,8 @@ def read(response: httpx2.Response) -> Iterator[tuple[str, str]]:
             elif field == _NAME:
                 name = value.removeprefix(b" ")
         else:
-            if data:
-                yield _text(name) or "message", _text(b"\n".join(data))
+            if said := b"\n".join(data):
+                yield _text(name) or "message", _text(said)
             name, data, size = b"", [], 0
 
 

@@ -59,8 +59,7 @@ def events(response: httpx2.Response) -> Iterator[Event]:
     for name, data in event_stream.read(response):
         if data.startswith(END):
             return
-        if data:
-            yield Event(name, json.loads(data))
+        yield Event(name, json.loads(data))
 
 
 class _Attach:
