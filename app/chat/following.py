@@ -7,13 +7,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import UUID
 
+from redis.exceptions import RedisError
+
 from app.chat import owning, reading, watching
 from app.chat.follower import Follower
 from app.chat.objects import MessageObject
+from app.chat.owning import Place
 from app.database import glance
 from app.database import reading as reads
+from app.extensions import redis
 from app.models import TERMINAL
-from app.stream import events
+from app.stream import events, log
 from app.stream.events import Event
 from app.stream.hub import Hub
 from app.stream.steps import Following
@@ -37,10 +41,26 @@ def reply(
     with glance() as connection:
         place = owning.place(connection, user_id, message_id)
     if place.status is None or place.status in TERMINAL:
-        at_end = after is not None and after in {place.terminal_cursor, events.END_CURSOR}
-        return Ended(None if at_end else watching.last_event(reading.get(user_id, message_id), place.terminal_cursor))
+        if _is_at_end(place, message_id, after):
+            return Ended(None)
+        return Ended(watching.last_event(reading.get(user_id, message_id), place.terminal_cursor))
     interest = Interest(str(place.thread_id), credential)
     return Following(Follower(hub, user_id, interest, str(message_id)).steps(after, until))
+
+
+def _is_at_end(place: Place, message_id: UUID, after: str | None) -> bool:
+    if after is None or after in {place.terminal_cursor, events.END_CURSOR}:
+        return after is not None
+    return place.terminal_cursor is None and _has_told_the_end(place, message_id, after)
+
+
+def _has_told_the_end(place: Place, message_id: UUID, cursor: str) -> bool:
+    """The log has the end a moment before the row names its place there."""
+    try:
+        tail = log.read_tail(redis(), str(place.thread_id))
+    except RedisError:
+        return False
+    return any(x.cursor == cursor and x.is_terminal and x.message_id == str(message_id) for x in tail)
 
 
 def thread(

@@ -7,13 +7,15 @@ from uuid import UUID
 
 import pytest
 from flask import Flask
+from sqlalchemy import update
 
 from app.chat import following
 from app.chat.errors import NotFound
 from app.chat.following import Ended
 from app.clock import now
+from app.database import transaction
 from app.extensions import redis
-from app.models import Status
+from app.models import Message, Status
 from app.stream import events, log
 from app.stream.events import END_CURSOR, Event
 from app.stream.hub import Hub
@@ -103,6 +105,16 @@ def test_a_finished_reply_answers_with_its_end_or_with_nothing_to_who_has_that_a
         assert ended.last is not None
         assert (ended.last.type, ended.last.cursor) == (events.COMPLETED, cursor)
     assert follow(acting.reply_id, cursor) == follow(acting.reply_id, END_CURSOR) == Ended(None)
+
+
+def test_who_has_the_end_before_the_row_names_its_place_gets_it_once(acting: Acting, follow: Follow) -> None:
+    acting.begin().say("done")
+    acting.end()
+    cursor = rows.reply_of(acting.job_id).terminal_cursor
+    with transaction() as session:
+        session.execute(update(Message).where(Message.job_id == acting.job_id).values(terminal_cursor=None))
+    assert follow(acting.reply_id, cursor) == Ended(None)
+    assert follow(acting.reply_id, "0-0") != Ended(None)
 
 
 def test_an_end_that_no_log_has_is_called_end(acting: Acting, follow: Follow) -> None:
