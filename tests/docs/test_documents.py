@@ -38,6 +38,7 @@ TOP = {path.name for path in ROOT.iterdir()} - {"var"}  # which a new copy does 
 # Read by docker compose itself, or by the shell of an example.
 NO_SETTINGS = {
     "POSTGRES_PASSWORD",
+    "PYTHON",
     "BASE",
     "KEY",
     "THREAD",
