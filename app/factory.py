@@ -34,10 +34,14 @@ _SECURITY_SCHEMES: Any = {
 }
 
 
+class _Application(base.Application, OpenAPI):
+    """The web process's, which says what it understands."""
+
+
 def create_app(settings: Settings | None = None) -> Flask:
     """The application with all its doors, for the web process and for commands."""
     settings = settings or current_settings()
-    app = OpenAPI(
+    app = _Application(
         "app",
         info=Info(title="Holdfast", version=__version__, description="An AI chat backend whose replies survive."),
         security_schemes=_SECURITY_SCHEMES,

@@ -17,7 +17,7 @@ from app.models import ACTIVE, Job, Message, Status, Thread, ToolCall
 from app.models.columns import attributes, table
 
 
-class _Work(NamedTuple):
+class Work(NamedTuple):
     """What a message shows of its job."""
 
     id: UUID
@@ -33,7 +33,7 @@ class _Work(NamedTuple):
 # Built once, and on tables: to build a statement costs more than to send it, and to make objects of the ORM as much.
 _job, _said, _call = table(Job).c, table(Message).c, table(ToolCall).c
 _ids: BindParameter[list[UUID]] = bindparam("ids", expanding=True)
-_WITH_WORK = select(*attributes(Message), *(_job[name].label(f"job_{name}_") for name in _Work._fields)).join_from(
+_WITH_WORK = select(*attributes(Message), *(_job[name].label(f"job_{name}_") for name in Work._fields)).join_from(
     table(Message), table(Job), _job.id == _said.job_id, isouter=True
 )
 _MESSAGES = _WITH_WORK.where(_said.id.in_(_ids))
@@ -83,7 +83,7 @@ def thread_ending_in(row: Thread | Row[Any], last: MessageObject) -> ThreadObjec
 
 
 def _messages(session: Session, rows: Sequence[Row[Any]]) -> dict[UUID, MessageObject]:
-    works = {row.id: _Work(*row[-len(_Work._fields) :]) for row in rows if row.job_id is not None}
+    works = {row.id: Work(*row[-len(Work._fields) :]) for row in rows if row.job_id is not None}
     tools = _invocations(session, [id_ for id_, work in works.items() if work.attempt > 0])
     positions = _positions(session, list(works.values()))
     return {row.id: _message(row, works.get(row.id), tools[row.id] or _given(row), positions) for row in rows}
@@ -136,7 +136,7 @@ def invocation(call: ToolCall | Row[Any]) -> ToolInvocation:
     )
 
 
-def _positions(session: Session, jobs: Sequence[_Work | Row[Any]]) -> dict[UUID, int]:
+def _positions(session: Session, jobs: Sequence[Work | Row[Any]]) -> dict[UUID, int]:
     """How many unfinished jobs stand before each queued one in its branch."""
     queued = [job for job in jobs if job.status is Status.PENDING and job.after_id is not None]
     if not queued:
@@ -160,7 +160,7 @@ def _chain(job_id: UUID | None, before: dict[UUID, Row[UUID, UUID | None, bool]]
 
 
 def _message(
-    row: Row[Any], job: _Work | Row[Any] | None, tools: list[ToolInvocation], positions: dict[UUID, int]
+    row: Row[Any], job: Work | Row[Any] | None, tools: list[ToolInvocation], positions: dict[UUID, int]
 ) -> MessageObject:
     running = job is not None and job.status in ACTIVE
     counted = row.prompt_tokens is not None and row.completion_tokens is not None

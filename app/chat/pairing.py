@@ -26,7 +26,7 @@ PROCESS_MESSAGE = "tasks.process_message"
 _INSERT_JOB = (
     insert(table(Job))
     .values(task=PROCESS_MESSAGE, queue=queue.REPLIES, next_publish_at=now(queue.FIRST_AGAIN_SECONDS))
-    .returning(*attributes(Job))
+    .returning(*(table(Job).c[name] for name in assembling.Work._fields))
 )
 _INSERT_MESSAGES = insert(table(Message)).returning(*attributes(Message))
 _END_IN = (

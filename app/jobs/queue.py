@@ -56,14 +56,16 @@ def _producers(url: str, timeout_seconds: float) -> ProducerPool:
 def publish(job_id: UUID, task: str, queue: str) -> bool:
     """Send one wake-up, after the commit of its row. False when the broker cannot be reached: the reaper repeats it.
 
-    These two are what `send_task` calls. Before them it asks for routes, a parent and a result, which ours have not; that
-    is a quarter of its time.
+    `send_task` calls the same two, after it has asked for routes, a parent and a result, which ours have not, and has
+    looked for what is too long to be shown; together a third of its time.
     """
     quick = _producers(settings().redis_url, settings().redis_timeout_seconds)
     try:
         with quick.acquire(block=True) as producer:
             _quicken(producer.channel)
-            message = celery.amqp.create_task_message(str(job_id), task, [str(job_id)], ignore_result=True)
+            id_ = str(job_id)
+            shown = {"argsrepr": f"['{id_}']", "kwargsrepr": "{}"}
+            message = celery.amqp.create_task_message(id_, task, [id_], ignore_result=True, **shown)
             celery.amqp.send_task_message(producer, task, message, queue=queue, **_ONCE)
     except (OperationalError, RedisError, OSError) as error:
         log.warning("wake-up not sent; the reaper will", job_id=str(job_id), error=type(error).__name__)
