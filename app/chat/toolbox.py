@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -76,7 +76,8 @@ def prepare(settings: Settings, work: Work, listing: Listing) -> Toolbox:
     choice = choose(ours, work.tools, occasion, missing)
     offered = {name: _bounded(settings, each) for name, each in choice.offered.items()}
     considered = [*choice.considered, *(Considered(each.name, True, _FOREIGN) for each in work.functions)]
-    return Toolbox(offered, [asdict(each) for each in considered], work.functions)
+    shown = [{"name": each.name, "offered": each.offered, "reason": each.reason} for each in considered]
+    return Toolbox(offered, shown, work.functions)
 
 
 def context_of(settings: Settings, work: Work, run: Run) -> ToolContext:

@@ -18,6 +18,8 @@ from app.llm.types import Chunk, Finished, FinishReason, ModelRequest, Reasoning
 from app.llm.usage import believed
 from app.llm.wire import Event, client_for, events
 
+_PATH = "/v1/messages"
+_STREAM = anthropic.Stream[object]
 REASONS: Mapping[str, FinishReason] = {
     "max_tokens": "length",
     "model_context_window_exceeded": "length",
@@ -44,16 +46,18 @@ class Anthropic:
             client = anthropic.Anthropic(
                 api_key=self._endpoint.secret, base_url=self._endpoint.base_url, http_client=http, max_retries=0
             )
-            create = client.messages.with_streaming_response.create
-            with create(**self._body(request)) as response:
-                reply = _Reply(self._endpoint, call, response.headers)
-                for event in events(response.http_response):
+            with client.post(
+                _PATH, body=self._body(request), cast_to=object, stream=True, stream_cls=_STREAM
+            ) as stream:
+                reply = _Reply(self._endpoint, call, stream.response.headers)
+                for event in events(stream.response):
                     yield from reply.read(event)
                     if reply.stopped:
                         break
                 yield reply.finished()
 
     def _body(self, request: ModelRequest) -> dict[str, Any]:
+        """The whole body, which the SDK sends as it is; see app/llm/openai_compatible.py."""
         return anthropic_request.body(request, request.max_output_tokens or self._max_output_tokens)
 
 

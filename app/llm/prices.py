@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from functools import lru_cache
 
 import genai_prices
 
@@ -21,6 +22,8 @@ def cost_in_cents(model_id: str, usage: Usage) -> Decimal | None:
     provider, _, name = model_id.partition("/")
     if provider in FREE:
         return Decimal(0).quantize(MICROCENT)
+    if not _is_listed(provider, name):
+        return None
     counted = genai_prices.Usage(
         input_tokens=usage.prompt_tokens,
         cache_read_tokens=usage.cached_tokens,
@@ -28,6 +31,16 @@ def cost_in_cents(model_id: str, usage: Usage) -> Decimal | None:
     )
     try:
         price = genai_prices.calc_price(counted, name, provider_id=provider)
-    except (LookupError, ValueError):
+    except ValueError:
         return None
     return (price.total_price * 100).quantize(MICROCENT)
+
+
+@lru_cache(maxsize=1000)
+def _is_listed(provider: str, name: str) -> bool:
+    """Whether there is a price. The library keeps what it finds; what it does not know it would look for each time."""
+    try:
+        genai_prices.calc_price(genai_prices.Usage(), name, provider_id=provider)
+    except LookupError:
+        return False
+    return True

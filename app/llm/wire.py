@@ -40,7 +40,7 @@ def client_for(call: Call) -> Iterator[httpx2.Client]:
 
     Behind a proxy, which the usual variables name, it is httpx2's own transport that finds the way.
     """
-    if _is_proxied():
+    if is_proxied():
         with ExitStack() as stack:
             client = stack.enter_context(httpx2.Client(verify=_tls(), timeout=_TIMEOUT))
             client.event_hooks = {"request": [_Attach(call, stack).to_request]}
@@ -86,7 +86,9 @@ class _Attach:
                 raise
 
 
-def _is_proxied() -> bool:
+@cache
+def is_proxied() -> bool:
+    """Whether the environment names a proxy. Looked through once: that takes as long as to claim a reply."""
     proxies = getproxies()
     return any(proxies.get(scheme) for scheme in ("http", "https", "all"))
 

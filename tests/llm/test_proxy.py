@@ -5,16 +5,26 @@ from __future__ import annotations
 import socket
 import threading
 import time
+from collections.abc import Iterator
 
 import pytest
 
 from app.config import Settings
+from app.llm import wire
 from app.llm.call import Call
 from app.llm.errors import CallCut, ProviderDown
 from app.llm.providers import resolve
 from app.llm.types import ModelRequest, Turn
 
 REFUSAL = b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n"
+
+
+@pytest.fixture(autouse=True)
+def forgotten() -> Iterator[None]:
+    """Each of these tests is a process of its own to the calls, which look for a proxy once."""
+    wire.is_proxied.cache_clear()
+    yield
+    wire.is_proxied.cache_clear()
 
 
 def ask(settings: Settings, call: Call) -> None:
