@@ -29,6 +29,7 @@ _ONE_STATE = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
 # costs. One that PostgreSQL closed in that second fails the request that gets it.
 _TRUST_SECONDS = 1.0
 _USED_AT = "used_at"
+_WAITS = "waits"
 
 # How long a statement waits for what others have locked, by database and whether a worker asks. A worker's threads can
 # wait; the web process rather says 503 and lets the client come again.
@@ -48,7 +49,8 @@ def transaction() -> Iterator[Session]:
     """
     engine = db.engine
     with _turn(engine), Session(engine, expire_on_commit=False) as session:
-        session.connection(execution_options={"writes": True})
+        if _is_sqlite(engine):
+            _begin_writing(session.connection())
         yield session
         session.commit()
 
@@ -59,8 +61,10 @@ def reading() -> Iterator[Session]:
 
     Objects stay readable afterwards. On PostgreSQL a statement that writes fails.
     """
-    with Session(db.engine, expire_on_commit=False, autoflush=False) as session:
-        if db.engine.dialect.name == "sqlite":  # its transactions are so by themselves
+    engine = db.engine
+    with Session(engine, expire_on_commit=False, autoflush=False) as session:
+        if _is_sqlite(engine):  # its transactions are so by themselves
+            _raw(session.connection()).execute("BEGIN")  # it touches no file
             yield session
             return
         session.connection(execution_options=_ONE_STATE)
@@ -71,12 +75,12 @@ def reading() -> Iterator[Session]:
 
 @contextmanager
 def glance() -> Iterator[Connection]:
-    """A connection for one statement that reads: without a session, and on PostgreSQL without a transaction.
+    """A connection for one statement that reads: without a session and without a transaction.
 
     It costs less than half of `reading`, for what every request asks.
     """
     with db.engine.connect() as connection:
-        if db.engine.dialect.name == "postgresql":
+        if not _is_sqlite(connection):  # where nobody begins one but we
             connection.execution_options(isolation_level="AUTOCOMMIT")
         yield connection
 
@@ -100,8 +104,9 @@ def prepare(engine: Engine, is_worker: bool) -> None:
 
 def _prepare_sqlite(engine: Engine, lock_seconds: float) -> None:
     @event.listens_for(engine, "connect")
-    def _pragmas(connection: sqlite3.Connection, _record: object) -> None:
-        connection.isolation_level = None  # we say BEGIN ourselves, below
+    def _pragmas(connection: sqlite3.Connection, record: ConnectionPoolEntry) -> None:
+        # We say BEGIN ourselves. A listener for it would have SQLAlchemy look for more of them at each statement.
+        connection.isolation_level = None
         for pragma in (
             "journal_mode=WAL",
             "synchronous=NORMAL",
@@ -109,23 +114,17 @@ def _prepare_sqlite(engine: Engine, lock_seconds: float) -> None:
             f"busy_timeout={int(lock_seconds * 1000)}",
         ):
             connection.execute(f"PRAGMA {pragma}")
-
-    @event.listens_for(engine, "begin")
-    def _begin(connection: Connection) -> None:
-        # A deferred transaction that reads and then writes fails at once when somebody wrote in between.
-        if connection.get_execution_options().get("writes"):
-            _begin_writing(connection, lock_seconds)
-        else:
-            _raw(connection).execute("BEGIN")  # it touches no file
+        record.info[_WAITS] = lock_seconds
 
 
-def _begin_writing(connection: Connection, seconds: float) -> None:
+def _begin_writing(connection: Connection) -> None:
     """Ask every millisecond for the one place of all writers.
 
-    SQLite would wait by itself, but it soon asks only ten times a second, which finds no moment between the many short
+    A deferred transaction that reads and then writes would fail at once when somebody wrote in between. And SQLite
+    would wait by itself, but it soon asks only ten times a second, which finds no moment between the many short
     transactions of a busy worker; and it would hold up everybody whom the web process answers.
     """
-    raw = _raw(connection)
+    raw, seconds = _raw(connection), connection.info[_WAITS]
     raw.execute("PRAGMA busy_timeout = 0")
     deadline = time.monotonic() + seconds
     try:
@@ -173,4 +172,8 @@ def _prepare_postgresql(engine: Engine, lock_seconds: float) -> None:
 
 
 def _turn(engine: Engine) -> Any:
-    return _sqlite_writers if engine.dialect.name == "sqlite" else nullcontext()
+    return _sqlite_writers if _is_sqlite(engine) else nullcontext()
+
+
+def _is_sqlite(database: Engine | Connection) -> bool:
+    return bool(database.dialect.name == "sqlite")

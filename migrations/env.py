@@ -8,10 +8,10 @@ from flask import current_app
 
 from app import models
 from app.clock import UtcDateTime
+from app.database import transaction
 from app.extensions import Base
 from app.models.columns import Cents
 
-ENGINE = current_app.extensions["migrate"].db.engine
 OUR_TYPES = {UtcDateTime: "app.clock", Cents: "app.models.columns"}
 
 
@@ -24,9 +24,9 @@ def render(kind: str, item: Any, autogen: AutogenContext) -> str | Literal[False
     return f"{type(item).__name__}()"
 
 
-with ENGINE.connect().execution_options(writes=True) as connection:
+with transaction() as session:
     context.configure(
-        connection=connection,
+        connection=session.connection(),
         target_metadata=Base.metadata,
         render_item=render,
         **current_app.extensions["migrate"].configure_args,

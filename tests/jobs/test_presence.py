@@ -119,7 +119,7 @@ def test_a_process_cut_off_from_its_database_falls_silent_before_its_lease_lapse
 
 def _blocking() -> object:
     if db.engine.dialect.name == "sqlite":
-        return text("UPDATE worker_leases SET pid = pid")
+        return text("BEGIN IMMEDIATE")
     return text("LOCK TABLE worker_leases IN ACCESS EXCLUSIVE MODE")
 
 
