@@ -84,7 +84,7 @@ def edit(user_id: UUID, message_id: UUID, content: str, **origin: Unpack[Origin]
 def _wanted(session: Session, thread: Thread, old: Message, given: Mapping[str, Any], origin: Origin) -> Wanted:
     """A reply as the old one was wanted, but for what is given. Raises InvalidField (model)."""
     kept = {name: value for name, value in old.parameters.items() if name != _CONTINUES}
-    model_id = choosing.model(session, thread.user_id, thread, given.get("model") or old.model_id)
+    model_id = choosing.model(session, thread.user_id, thread.settings, given.get("model") or old.model_id)
     return Wanted(model_id, kept | dict(given), origin.get("request_id"))
 
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from app.chat import assembling, busy, items, locking, notices, owning, pairing, pruning, sending
+from app.chat import assembling, beginning, busy, items, locking, notices, owning, pairing, pruning, sending
 from app.chat.errors import InvalidField, NotFound, ThreadBusy
 from app.chat.idempotency import Answer, Once
 from app.chat.items import Entry, Given
@@ -38,7 +38,7 @@ def create(
         if once is not None:
             once.claim(session)
         items.checked(session, None, given)
-        thread = sending.begin_thread(session, user_id, ids[-1] if ids else None, title, metadata=dict(metadata))
+        thread = beginning.thread(session, user_id, ids[-1] if ids else None, title, metadata=dict(metadata))
         items.store(session, thread, None, spoken, ids)
         created = assembling.thread(session, owning.thread(session, user_id, thread.id))
         if once is not None and render is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypedDict
 from uuid import UUID
 
 from sqlalchemy import CTE, ColumnElement, Row, bindparam, insert, or_, select, update
@@ -22,12 +22,11 @@ from app.models.columns import attributes, table
 # The Celery task that writes replies. Named, not imported: a test proves that it is registered.
 PROCESS_MESSAGE = "tasks.process_message"
 
+# What all their jobs have in common.
+JOB = {"task": PROCESS_MESSAGE, "queue": queue.REPLIES, "next_publish_at": now(queue.FIRST_AGAIN_SECONDS)}
+
 # Built once: to build a statement costs more than to send it.
-_INSERT_JOB = (
-    insert(table(Job))
-    .values(task=PROCESS_MESSAGE, queue=queue.REPLIES, next_publish_at=now(queue.FIRST_AGAIN_SECONDS))
-    .returning(*(table(Job).c[name] for name in assembling.Work._fields))
-)
+_INSERT_JOB = insert(table(Job)).values(JOB).returning(*(table(Job).c[name] for name in assembling.Work._fields))
 _INSERT_MESSAGES = insert(table(Message)).returning(*attributes(Message))
 _END_IN = (
     update(table(Thread))
@@ -80,6 +79,13 @@ class Wanted:
     fingerprint: str | None = None
 
 
+class Place(TypedDict):
+    """Where a message belongs, as its row says it."""
+
+    thread_id: UUID
+    user_id: UUID
+
+
 def store(
     session: Session,
     thread: Row[Any] | Thread,
@@ -95,10 +101,11 @@ def store(
     """
     message_id, reply_id = ids or (new_id(), new_id())
     job = _job(session, thread.id, leaf, wanted)
-    asked: dict[str, Any] = {"id": message_id, "parent_id": leaf, "role": question.role, "content": question.content}
-    asked |= {"metadata": dict(question.metadata), "attachments": question.attachments, "call_id": question.call_id}
-    asked |= {"job_id": None, "model_id": None, "parameters": {}, "fingerprint": None}
-    rows = [_common(thread) | asked, _common(thread) | _reply(reply_id, message_id, job.id, wanted)]
+    place = Place(thread_id=thread.id, user_id=thread.user_id)
+    rows = [
+        question_row(place, message_id, leaf, question),
+        reply_row(place, reply_id, message_id, job.id, wanted),
+    ]
     made = {row.id: row for row in session.execute(_INSERT_MESSAGES, rows)}
     return assembling.posted(session, made[message_id], made[reply_id], job)
 
@@ -107,7 +114,9 @@ def store_reply(session: Session, thread: Row[Any] | Thread, message_id: UUID, w
     """One more reply to a message; returns its id. The thread's row is locked."""
     reply_id = new_id()
     job = _job(session, thread.id, message_id, wanted)
-    session.execute(_INSERT_MESSAGES, [_common(thread) | _reply(reply_id, message_id, job.id, wanted)])
+    place = Place(thread_id=thread.id, user_id=thread.user_id)
+    row = reply_row(place, reply_id, message_id, job.id, wanted)
+    session.execute(_INSERT_MESSAGES, [row])
     return reply_id
 
 
@@ -121,31 +130,38 @@ def reply_above(session: Session, leaf: UUID | None) -> UUID | None:
     return session.scalars(_REPLY_ABOVE, {"leaf": leaf}).one_or_none() if leaf is not None else None
 
 
+def question_row(place: Place, message_id: UUID, leaf: UUID | None, question: Question) -> dict[str, Any]:
+    """What is given of a question's row."""
+    row: dict[str, Any] = {**place, "id": message_id, "parent_id": leaf}
+    row |= {"role": question.role, "content": question.content, "metadata": dict(question.metadata)}
+    row |= {"attachments": question.attachments, "call_id": question.call_id}
+    return row | {"job_id": None, "model_id": None, "parameters": {}, "fingerprint": None}
+
+
+def reply_row(place: Place, reply_id: UUID, message_id: UUID, job_id: UUID, wanted: Wanted) -> dict[str, Any]:
+    """What is given of a pending reply's row: the same columns as of a question's."""
+    row: dict[str, Any] = {**place, "id": reply_id, "parent_id": message_id}
+    row |= {"role": "assistant", "content": "", "metadata": dict(wanted.metadata)}
+    row |= {"attachments": [], "call_id": None, "job_id": job_id, "model_id": wanted.model_id}
+    return row | {"parameters": dict(wanted.parameters), "fingerprint": wanted.fingerprint}
+
+
+def job_row(thread_id: UUID, after_id: UUID | None, wanted: Wanted) -> dict[str, Any]:
+    """What is given of the row of a job that is due now; it begins with the text that is there already."""
+    row: dict[str, Any] = {"id": new_id(), "thread_id": thread_id, "after_id": after_id, "publishes": 1}
+    row |= {"request_id": wanted.request_id, "settled": wanted.text, "checkpoint": wanted.text}
+    goal = Goal.of(wanted.parameters)
+    return row | {"more_seconds": goal.max_seconds if goal is not None else 0}
+
+
 def _job(session: Session, thread_id: UUID, leaf: UUID | None, wanted: Wanted) -> Row[Any]:
     """The job of a reply below `leaf`: pending, or waiting where it shall start later."""
-    given: dict[str, Any] = {"id": new_id(), "thread_id": thread_id, "after_id": _predecessor(session, leaf)}
-    given |= {"request_id": wanted.request_id, "publishes": 1}
     making = _INSERT_JOB
-    if wanted.text:
-        given |= {"settled": wanted.text, "checkpoint": wanted.text}
-    if (goal := Goal.of(wanted.parameters)) is not None:
-        given |= {"more_seconds": goal.max_seconds}
     if wanted.after_seconds:
         making = making.values(status=Status.WAITING, wake_at=now(wanted.after_seconds))
-    return session.execute(making, given).one()
+    return session.execute(making, job_row(thread_id, _predecessor(session, leaf), wanted)).one()
 
 
 def _predecessor(session: Session, leaf: UUID | None) -> UUID | None:
     """The job at the end of the branch, which the new one waits for; none where it ended after a turn of its own."""
     return session.scalars(_PREDECESSOR, {"leaf": leaf}).one_or_none() if leaf is not None else None
-
-
-def _common(thread: Row[Any] | Thread) -> dict[str, Any]:
-    return {"thread_id": thread.id, "user_id": thread.user_id}
-
-
-def _reply(reply_id: UUID, message_id: UUID, job_id: UUID, wanted: Wanted) -> dict[str, Any]:
-    made = {"id": reply_id, "parent_id": message_id, "role": "assistant", "content": "", "job_id": job_id}
-    made |= {"metadata": dict(wanted.metadata), "attachments": [], "call_id": None, "model_id": wanted.model_id}
-    made |= {"parameters": dict(wanted.parameters), "fingerprint": wanted.fingerprint}
-    return made

@@ -14,6 +14,7 @@ from app.chat import (
     abilities,
     assembling,
     attaching,
+    beginning,
     busy,
     cancelling,
     choosing,
@@ -179,7 +180,7 @@ def _store(session: Session, user_id: UUID, asked: Asked, request_id: str | None
     ids = [new_id() for _ in (*spoken, "the reply")]
     thread, leaf = _place(session, user_id, asked, ids[-1])
     items.checked(session, leaf, asked.items)
-    model_id = choosing.model(session, user_id, thread, asked.parameters.get("model"))
+    model_id = choosing.model(session, user_id, thread.settings, asked.parameters.get("model"))
     abilities.check(model_id, asked.items, asked.parameters)
     wanted = _wanted(asked, model_id, ids[:-1], request_id)
     return _write(session, thread, leaf, spoken, ids=ids, wanted=wanted)
@@ -220,7 +221,7 @@ def _place(session: Session, user_id: UUID, asked: Asked, reply_id: UUID) -> tup
     else:
         made: dict[str, Any] = {"hidden": asked.hidden or not asked.is_stored, "lasting": asked.begin_id is not None}
         made |= {"id": asked.begin_id} if asked.begin_id is not None else {}
-        return sending.begin_thread(session, user_id, reply_id, title, **made), None
+        return beginning.thread(session, user_id, reply_id, title, **made), None
     return thread, busy.make_way(session, thread.id, leaf, asked.busy)
 
 

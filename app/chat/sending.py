@@ -2,32 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, TypedDict
 from uuid import UUID
 
-from sqlalchemy import Row, bindparam, func, insert, update
+from sqlalchemy import Row, bindparam, func, update
 from sqlalchemy.orm import Session
 
-from app.chat import assembling, busy, cancelling, choosing, owning, pairing, steering, telling
+from app.chat import assembling, beginning, busy, cancelling, choosing, owning, pairing, steering, telling
 from app.chat.busy import Busy
 from app.chat.errors import InvalidField, NotFound
 from app.chat.idempotency import Answer, Once
 from app.chat.objects import MessageObject, Sent
 from app.chat.pairing import PROCESS_MESSAGE, Question, Wanted
 from app.clock import now
-from app.database import transaction
-from app.ids import new_id
+from app.database import single, transaction
 from app.models import Thread
 from app.models.columns import attributes, table
 
-__all__ = ["PROCESS_MESSAGE", "Draft", "Origin", "accept", "begin_thread", "send_message", "title_of", "touch_thread"]
+__all__ = ["PROCESS_MESSAGE", "Draft", "Origin", "accept", "send_message", "title_of", "touch_thread"]
 
 _TITLE_CHARS = 80
 
 # Built once: to build a statement costs more than to send it.
-_INSERT_THREAD = insert(table(Thread)).returning(*attributes(Thread))
 _TOUCH_THREAD = (
     update(table(Thread))
     .where(owning.owned(bindparam("owner"), bindparam("thread")))
@@ -75,7 +74,9 @@ def send_message(
     """
     if draft.busy == "steer" and draft.after_seconds:
         raise InvalidField("after_seconds", "cannot be combined with steer, which does not wait; leave one out")
-    sent = accept(lambda session: _store(session, user_id, draft, request_id), once, render, _made)
+    # What begins a thread now and has no key is one statement where the database can (app/chat/beginning.py).
+    frame = single if once is None and draft.thread_id is None and not draft.after_seconds else transaction
+    sent = accept(lambda session: _store(session, user_id, draft, request_id), once, render, _made, frame)
     if draft.busy in {"interrupt", "rollback"}:
         cancelling.carry_out(sent.thread.id)
     return sent
@@ -86,12 +87,13 @@ def accept(
     once: Once | None,
     render: Callable[[Sent], Answer] | None,
     made: Callable[[Sent], Iterable[MessageObject]],
+    frame: Callable[[], AbstractContextManager[Session]] = transaction,
 ) -> Sent:
     """Run `store` in one transaction, once for each key, then tell of what it `made` and wake a worker.
 
     Raises Repeated, KeyReused and what `store` raises; then nothing is stored.
     """
-    with transaction() as session:
+    with frame() as session:
         if once is not None:
             once.claim(session)
         sent = store(session)
@@ -107,27 +109,28 @@ def _made(sent: Sent) -> list[MessageObject]:
 
 
 def _store(session: Session, user_id: UUID, draft: Draft, request_id: str | None) -> Sent:
-    ids = _, reply_id = new_id(), new_id()
-    thread = _thread(session, user_id, draft, reply_id)
-    model_id = choosing.model(session, user_id, thread, draft.parameters.get("model"))
     question = Question(draft.content, draft.metadata)
-    wanted = Wanted(model_id, draft.parameters, request_id, draft.after_seconds)
+    title = draft.title or title_of(draft.content)
     if draft.thread_id is None:
-        message, reply = pairing.store(session, thread, None, question, wanted, ids=ids)
-    elif draft.busy == "steer" and (steered := steering.steer(session, thread, question, draft.parameters)):
+        wanted = _wanted(session, user_id, draft, {}, request_id)
+        thread, message, reply = beginning.conversation(session, user_id, title, question, wanted)
+        return Sent.model_construct(thread=assembling.thread_ending_in(thread, reply), message=message, reply=reply)
+    thread = touch_thread(session, user_id, draft.thread_id, title)
+    wanted = _wanted(session, user_id, draft, thread.settings, request_id)
+    if draft.busy == "steer" and (steered := steering.steer(session, thread, question, draft.parameters)):
         shown = assembling.thread(session, owning.thread(session, user_id, thread.id))
         return Sent.model_construct(thread=shown, message=steered[0], reply=steered[1])
-    else:
-        leaf = busy.make_way(session, thread.id, thread.active_message_id, draft.busy)
-        message, reply = pairing.store(session, thread, leaf, question, wanted, ids=ids)
-        thread = pairing.end_in(session, thread.id, reply_id)
+    leaf = busy.make_way(session, thread.id, thread.active_message_id, draft.busy)
+    message, reply = pairing.store(session, thread, leaf, question, wanted)
+    thread = pairing.end_in(session, thread.id, reply.id)
     return Sent.model_construct(thread=assembling.thread_ending_in(thread, reply), message=message, reply=reply)
 
 
-def begin_thread(session: Session, user_id: UUID, leaf: UUID | None, title: str | None, **more: Any) -> Row[Any]:
-    """A new thread that ends in `leaf`; `more` are other columns of it."""
-    new = {"id": new_id(), "user_id": user_id, "title": title, "active_message_id": leaf, **more}
-    return session.execute(_INSERT_THREAD, new).one()
+def _wanted(
+    session: Session, user_id: UUID, draft: Draft, settings: Mapping[str, Any], request_id: str | None
+) -> Wanted:
+    model_id = choosing.model(session, user_id, settings, draft.parameters.get("model"))
+    return Wanted(model_id, draft.parameters, request_id, draft.after_seconds)
 
 
 def touch_thread(session: Session, user_id: UUID, thread_id: UUID, title: str | None) -> Row[Any]:
@@ -145,10 +148,3 @@ def title_of(content: str) -> str | None:
     """The first line of what somebody writes, shortened; None where it has no words."""
     line = next(iter(content.strip().splitlines()), "").rstrip()
     return (line if len(line) <= _TITLE_CHARS else line[: _TITLE_CHARS - 1].rstrip() + "…") or None
-
-
-def _thread(session: Session, user_id: UUID, draft: Draft, reply_id: UUID) -> Row[Any]:
-    title = draft.title or title_of(draft.content)
-    if draft.thread_id is None:
-        return begin_thread(session, user_id, reply_id, title)
-    return touch_thread(session, user_id, draft.thread_id, title)

@@ -42,6 +42,12 @@ def table(model: type[Base]) -> Table:
     return cast("Table", model.__table__)
 
 
+def defaults(model: type[Base]) -> dict[str, Any]:
+    """The values that SQLAlchemy gives to columns that nobody names, where these are the same for all rows."""
+    given: list[tuple[str, Any]] = [(column.name, column.default) for column in table(model).c]
+    return {name: default.arg for name, default in given if default is not None and default.is_scalar}
+
+
 def attributes(model: type[Base]) -> list[ColumnElement[Any]]:
     """All columns of a model under its attributes' names, so that a row of them can stand for an object."""
     return [attribute.columns[0].label(attribute.key) for attribute in inspect(model).column_attrs]
