@@ -179,7 +179,7 @@ def jobs_locked() -> Iterator[None]:
     """Nobody else can write jobs until the end of the block."""
     with db.engine.connect() as blocker:
         sqlite = blocker.dialect.name == "sqlite"
-        blocker.execute(text("UPDATE jobs SET queue = queue" if sqlite else "LOCK TABLE jobs IN SHARE MODE"))
+        blocker.execute(text("BEGIN IMMEDIATE" if sqlite else "LOCK TABLE jobs IN SHARE MODE"))
         yield
 
 

@@ -13,6 +13,7 @@ from sqlalchemy import Engine, inspect
 
 from app import create_app
 from app.config import Settings
+from app.database import transaction
 from app.extensions import Base, db
 from tests.support.postgres import fresh_database
 
@@ -47,9 +48,9 @@ def test_what_was_stored_before_the_newest_migration_is_there_after_it(empty: st
     app = create_app(Settings(_env_file=None, database_url=empty, secret_key=SecretStr("only for tests")))
     with app.app_context():
         upgrade(revision="a2261bf60823")
-        with db.engine.connect().execution_options(writes=True) as connection, connection.begin():
+        with transaction() as session:
             for statement in OLD_ROWS:
-                connection.exec_driver_sql(statement)
+                session.connection().exec_driver_sql(statement)
         upgrade()
         with db.engine.connect() as connection:
             call = connection.exec_driver_sql(
