@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sized
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import event, func, select
 from sqlalchemy.exc import IntegrityError
 
 from app.chat import assembling, owning, sending
@@ -15,6 +16,7 @@ from app.chat.idempotency import Answer, Once
 from app.chat.objects import Sent
 from app.chat.sending import Draft
 from app.database import reading
+from app.extensions import db
 from app.ids import new_id
 from app.jobs import queue
 from app.models import Job, Message, Thread
@@ -71,3 +73,21 @@ def test_for_nobody_nothing_is_stored(user_id: UUID) -> None:
         assert [session.scalars(select(func.count()).select_from(each)).one() for each in (Thread, Message, Job)] == [
             0
         ] * 3
+
+
+@pytest.mark.parametrize("shared_database_url", ["postgresql"], indirect=True)
+def test_on_postgresql_it_is_one_statement_that_the_driver_keeps(user_id: UUID) -> None:
+    """psycopg parses one of more than 4,096 bytes or 50 parameters each time anew."""
+    sent: list[tuple[str, Sized]] = []
+
+    def note(_connection: object, _cursor: object, statement: str, parameters: Sized, *_: object) -> None:
+        sent.append((statement, parameters))
+
+    event.listen(db.engine, "before_cursor_execute", note)
+    try:
+        sending.send_message(user_id, Draft("hello", **DRAFTS["with parameters"]), request_id="asked-1")
+    finally:
+        event.remove(db.engine, "before_cursor_execute", note)
+    [(statement, parameters)] = sent
+    assert len(statement.encode()) <= 4096
+    assert len(parameters) <= 50
