@@ -96,7 +96,7 @@ def _one_by_one(session: Session, given: Mapping[str, _Row]) -> datetime:
 
 
 def _at_once(session: Session, given: Mapping[str, _Row]) -> datetime:
-    """Three statements would be three round trips, and two more for their frame."""
+    """In one round trip, where the other way has three, and two more for its frame."""
     values = {f"{column}_of_{name}": value for name, row in given.items() for column, value in row.items()}
     named = tuple((name, tuple(column for column in row if row[column] is not None)) for name, row in given.items())
     moment: datetime = session.execute(_statement(named), values).scalar_one()
@@ -112,12 +112,10 @@ def _as_made(name: str, row: _Row, moment: datetime) -> SimpleNamespace:
 
 @cache
 def _statement(named: tuple[tuple[str, tuple[str, ...]], ...]) -> Select[datetime]:
-    """Makes rows of which these columns are given; the moment in which they were made. Built once: to build it costs
-    more than to send it. It returns nothing else, and is short by that: what has more than 4,096 bytes or 50 parameters
-    psycopg would parse each time anew."""
-    thread, *others = [_part(name, columns) for name, columns in named]
-    made = select(thread.c.created_at)
-    return made.add_cte(*others)
+    """Makes the rows, of which these columns are given, and returns the moment. Built once: to build it costs more than
+    to send it. It is short: what has more than 4,096 bytes or 50 parameters psycopg would parse each time anew."""
+    first, *others = [_part(name, columns) for name, columns in named]
+    return select(first.c.created_at).add_cte(*others)
 
 
 def _part(name: str, given: tuple[str, ...]) -> CTE:
@@ -125,7 +123,7 @@ def _part(name: str, given: tuple[str, ...]) -> CTE:
     columns = table(_MODELS[name]).c
     wanted = {column: bindparam(f"{column}_of_{name}", type_=columns[column].type) for column in given}
     alike = {column: _literal(columns[column], value) for column, value in _ALIKE[name].items() if column not in given}
-    shared = {column: value for column, value in pairing.JOB.items() if name == "job"}
+    shared = pairing.JOB if name == "job" else {}
     making = insert(table(_MODELS[name])).values({**alike, **shared, **wanted})
     return making.returning(columns.created_at).cte(f"made_{name}")
 
