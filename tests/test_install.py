@@ -52,20 +52,12 @@ def test_an_optimised_python_is_taken_before_a_plain_one(
     assert chosen(None) == wanted
 
 
-def test_one_that_is_optimised_itself_looks_no_further(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chosen: Callable[[str | None], str]
+@pytest.mark.parametrize("both", [NAMED_OPTION, PLAIN], ids=["all are optimised", "none is"])
+def test_otherwise_it_is_the_one_that_make_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chosen: Callable[[str | None], str], both: dict[str, str]
 ) -> None:
-    monkeypatch.setattr(sys, "executable", python(tmp_path / "a", "python3", NAMED_OPTION))
-    python(tmp_path / "b", "python3", NAMED_OPTION)
-    monkeypatch.setenv("PATH", str(tmp_path / "b"))
-    assert chosen(None) == sys.executable
-
-
-def test_without_an_optimised_one_it_is_the_one_that_make_found(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chosen: Callable[[str | None], str]
-) -> None:
-    monkeypatch.setattr(sys, "executable", python(tmp_path / "a", "python3", PLAIN))
-    python(tmp_path / "b", "python3", PLAIN)
+    monkeypatch.setattr(sys, "executable", python(tmp_path / "a", "python3", both))
+    python(tmp_path / "b", "python3", both)
     monkeypatch.setenv("PATH", str(tmp_path / "b"))
     assert chosen(None) == sys.executable
 
