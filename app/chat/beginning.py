@@ -3,7 +3,8 @@ and nothing is read back but the moment."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from datetime import datetime
 from functools import cache
 from types import SimpleNamespace
@@ -29,7 +30,8 @@ from sqlalchemy.orm import Session
 
 from app.chat import assembling, pairing
 from app.chat.objects import MessageObject
-from app.chat.pairing import Place, Question, Wanted
+from app.chat.pairing import Home, Question, Wanted
+from app.database import single, transaction
 from app.extensions import Base
 from app.ids import new_id
 from app.models import Job, Message, Thread
@@ -67,12 +69,17 @@ def conversation(session: Session, user_id: UUID, title: str | None, question: Q
         row = thread(session, user_id, reply_id, title)
         return Begun(row, *pairing.store(session, row, None, question, wanted, ids=(message_id, reply_id)))
     begun = _thread_row(user_id, reply_id, title)
-    place = Place(thread_id=begun["id"], user_id=user_id)
+    home = Home(thread_id=begun["id"], user_id=user_id)
     job = pairing.job_row(begun["id"], None, wanted)
-    asked = pairing.question_row(place, message_id, None, question)
-    answer = pairing.reply_row(place, reply_id, message_id, job["id"], wanted)
+    asked = pairing.question_row(home, message_id, None, question)
+    answer = pairing.reply_row(home, reply_id, message_id, job["id"], wanted)
     made = _made(session, {"thread": begun, "job": job, "question": asked, "reply": answer})
     return Begun(made["thread"], *assembling.posted(session, made["question"], made["reply"], made["job"]))
+
+
+def frame(after_seconds: float) -> Callable[[], AbstractContextManager[Session]]:
+    """What `conversation` runs in where nothing else is written with it; what starts later takes several statements."""
+    return transaction if after_seconds else single
 
 
 def _thread_row(user_id: UUID, leaf: UUID | None, title: str | None) -> dict[str, Any]:

@@ -79,7 +79,7 @@ class Wanted:
     fingerprint: str | None = None
 
 
-class Place(TypedDict):
+class Home(TypedDict):
     """Where a message belongs, as its row says it."""
 
     thread_id: UUID
@@ -101,10 +101,10 @@ def store(
     """
     message_id, reply_id = ids or (new_id(), new_id())
     job = _job(session, thread.id, leaf, wanted)
-    place = Place(thread_id=thread.id, user_id=thread.user_id)
+    home = Home(thread_id=thread.id, user_id=thread.user_id)
     rows = [
-        question_row(place, message_id, leaf, question),
-        reply_row(place, reply_id, message_id, job.id, wanted),
+        question_row(home, message_id, leaf, question),
+        reply_row(home, reply_id, message_id, job.id, wanted),
     ]
     made = {row.id: row for row in session.execute(_INSERT_MESSAGES, rows)}
     return assembling.posted(session, made[message_id], made[reply_id], job)
@@ -114,8 +114,8 @@ def store_reply(session: Session, thread: Row[Any] | Thread, message_id: UUID, w
     """One more reply to a message; returns its id. The thread's row is locked."""
     reply_id = new_id()
     job = _job(session, thread.id, message_id, wanted)
-    place = Place(thread_id=thread.id, user_id=thread.user_id)
-    row = reply_row(place, reply_id, message_id, job.id, wanted)
+    home = Home(thread_id=thread.id, user_id=thread.user_id)
+    row = reply_row(home, reply_id, message_id, job.id, wanted)
     session.execute(_INSERT_MESSAGES, [row])
     return reply_id
 
@@ -130,17 +130,17 @@ def reply_above(session: Session, leaf: UUID | None) -> UUID | None:
     return session.scalars(_REPLY_ABOVE, {"leaf": leaf}).one_or_none() if leaf is not None else None
 
 
-def question_row(place: Place, message_id: UUID, leaf: UUID | None, question: Question) -> dict[str, Any]:
+def question_row(home: Home, message_id: UUID, leaf: UUID | None, question: Question) -> dict[str, Any]:
     """What is given of a question's row."""
-    row: dict[str, Any] = {**place, "id": message_id, "parent_id": leaf}
+    row: dict[str, Any] = {**home, "id": message_id, "parent_id": leaf}
     row |= {"role": question.role, "content": question.content, "metadata": dict(question.metadata)}
     row |= {"attachments": question.attachments, "call_id": question.call_id}
     return row | {"job_id": None, "model_id": None, "parameters": {}, "fingerprint": None}
 
 
-def reply_row(place: Place, reply_id: UUID, message_id: UUID, job_id: UUID, wanted: Wanted) -> dict[str, Any]:
+def reply_row(home: Home, reply_id: UUID, message_id: UUID, job_id: UUID, wanted: Wanted) -> dict[str, Any]:
     """What is given of a pending reply's row: the same columns as of a question's."""
-    row: dict[str, Any] = {**place, "id": reply_id, "parent_id": message_id}
+    row: dict[str, Any] = {**home, "id": reply_id, "parent_id": message_id}
     row |= {"role": "assistant", "content": "", "metadata": dict(wanted.metadata)}
     row |= {"attachments": [], "call_id": None, "job_id": job_id, "model_id": wanted.model_id}
     return row | {"parameters": dict(wanted.parameters), "fingerprint": wanted.fingerprint}

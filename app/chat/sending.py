@@ -18,7 +18,7 @@ from app.chat.idempotency import Answer, Once
 from app.chat.objects import MessageObject, Sent
 from app.chat.pairing import PROCESS_MESSAGE, Question, Wanted
 from app.clock import now
-from app.database import single, transaction
+from app.database import transaction
 from app.models import Thread
 from app.models.columns import attributes, table
 
@@ -74,8 +74,7 @@ def send_message(
     """
     if draft.busy == "steer" and draft.after_seconds:
         raise InvalidField("after_seconds", "cannot be combined with steer, which does not wait; leave one out")
-    # What begins a thread now and has no key is one statement where the database can (app/chat/beginning.py).
-    frame = single if once is None and draft.thread_id is None and not draft.after_seconds else transaction
+    frame = beginning.frame(draft.after_seconds) if once is None and draft.thread_id is None else transaction
     sent = accept(lambda session: _store(session, user_id, draft, request_id), once, render, _made, frame)
     if draft.busy in {"interrupt", "rollback"}:
         cancelling.carry_out(sent.thread.id)
