@@ -17,12 +17,14 @@ task_serializer = "json"
 accept_content = ["json"]
 
 # Separate queues, so that many replies cannot starve maintenance; no others, so that a misspelt name is an error.
-task_queues = (Queue("replies"), Queue("maintenance"))
+# A wake-up that was fetched is gone: its row is the truth, and one that is lost is sent again seconds later, which
+# Celery, with gevent, never does. To keep each until it is acknowledged is two round trips before a reply's first word.
+task_queues = (Queue("replies", no_ack=True), Queue("maintenance", no_ack=True))
 task_default_queue = "maintenance"
 task_create_missing_queues = False
 
-# Early acknowledgement: with late ones a task longer than the visibility timeout runs twice at once, and a restart of
-# Redis ends the worker. A job's lease in the database recovers what a dead worker held.
+# With late acknowledgement a task longer than the visibility timeout runs twice at once, and a restart of Redis ends
+# the worker. A job's lease in the database recovers what a dead worker held.
 task_acks_late = False
 task_reject_on_worker_lost = False
 # One message a free thread, none kept in reserve: another worker may be idle.

@@ -10,6 +10,7 @@ from typing import Any
 
 import structlog
 from celery import Task, signals
+from celery.worker.request import Request
 from flask import Flask
 
 from app import create_worker_app
@@ -39,8 +40,18 @@ def connect() -> None:
     signals.worker_shutdown.connect(_leave)
 
 
+class Fetched(Request):
+    """A wake-up that the broker has forgotten: its queues want no acknowledgement, which kombu sends all the same."""
+
+    def acknowledge(self) -> None:
+        """Nothing to be sent."""
+        self.acknowledged = True
+
+
 class InApp(Task[..., Any]):
     """A task that runs in the application's context, with its job's id in every log line."""
+
+    Request = f"{__name__}:{Fetched.__name__}"
 
     flask: Flask | None = None
 

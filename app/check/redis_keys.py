@@ -21,8 +21,6 @@ _SECONDS = 5.0
 _PAGE = 1000
 _MOST_CHARS = 1_000_000
 _OF_THREADS = Keys("").channel.removesuffix("}")
-# Where the broker keeps what was fetched and not yet acknowledged.
-_UNACKED = "unacked"
 _NO_EXPIRY = -1
 
 
@@ -55,8 +53,8 @@ def _wrong(client: Redis, key: str, needles: Needles, queues: dict[str, int]) ->
     kind: Any = client.type(key)
     read = _READERS.get(kind)
     for value in read(client, key) if read is not None else ():
-        task = _task(value) if kind == "list" or key == _UNACKED else None
-        if task is not None and kind == "list":
+        task = _task(value) if kind == "list" else None
+        if task is not None:
             queues[key] = queues.get(key, 0) + 1
         if task is not None and not _only_a_job(task):
             yield "holds a task that is told more than a job's id"
@@ -73,8 +71,6 @@ def _task(value: str) -> Any:
     """What a task's message says it is called with; None for what is none."""
     try:
         message = json.loads(value)
-        if isinstance(message, list):  # not yet acknowledged: with where it came from
-            message = message[0]
         body = message["body"]
         return json.loads(base64.b64decode(body) if message["properties"].get("body_encoding") == "base64" else body)
     except (ValueError, KeyError, TypeError, IndexError, AttributeError):

@@ -91,6 +91,21 @@ def test_a_wake_up_that_is_lost_is_sent_again(make_scene: MakeScene, measure: Me
         assert len(scene.provider.lines("request")) == 1
 
 
+def test_a_worker_takes_a_wake_up_for_each_free_thread_and_acknowledges_none(make_scene: MakeScene) -> None:
+    with make_scene(workers=0, WORKER_THREADS="2") as scene:
+        ada = scene.user()
+        for number in range(5):
+            scene.watch(ada, scene.post(ada, f"number {number}", model="openai/fake-t100-r20"))
+        for worker, begun, left in (("worker", 2, 3), ("another", 4, 1)):
+            scene.stack.start_worker(worker)
+            scene.provider.wait_for("request", count=begun)
+            assert waiting_wake_ups(scene.stack) >= left  # more once the reaper has repeated them
+        with scene.stack.redis() as redis:
+            assert not redis.exists("unacked", "unacked_index")
+        scene.settle(60)
+        assert len(scene.provider.lines("request")) == 5
+
+
 @pytest.mark.fault("F16")
 @pytest.mark.chaos
 def test_a_wait_across_a_restart_of_everything_ends_once_and_on_time(make_scene: MakeScene, measure: Measure) -> None:
