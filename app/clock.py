@@ -41,20 +41,23 @@ class now(FunctionElement[datetime]):  # noqa: N801 - reads as the SQL function 
     inherit_cache = True
     type = UtcDateTime()
 
-    def __init__(self, seconds: float | ColumnElement[float] = 0) -> None:
-        super().__init__(seconds if isinstance(seconds, ColumnElement) else literal(float(seconds), Float))
+    def __init__(self, seconds: float | ColumnElement[float] | None = None) -> None:
+        given = literal(float(seconds), Float) if isinstance(seconds, int | float) else seconds
+        super().__init__(*() if given is None else (given,))
 
 
 @compiles(now, "sqlite")
 def _sqlite(element: now, compiler: SQLCompiler, **kwargs: Any) -> str:
     # %f has milliseconds; three zeros make the width SQLAlchemy writes, so that texts compare as moments.
     seconds = compiler.process(element.clauses, **kwargs)
-    return f"strftime('%Y-%m-%d %H:%M:%f000', 'now', printf('%+.3f seconds', {seconds}))"
+    later = f", printf('%+.3f seconds', {seconds})" if seconds else ""
+    return f"strftime('%Y-%m-%d %H:%M:%f000', 'now'{later})"
 
 
 @compiles(now, "postgresql")
 def _postgresql(element: now, compiler: SQLCompiler, **kwargs: Any) -> str:
-    return f"(statement_timestamp() + make_interval(secs => {compiler.process(element.clauses, **kwargs)}))"
+    seconds = compiler.process(element.clauses, **kwargs)
+    return f"(statement_timestamp() + make_interval(secs => {seconds}))" if seconds else "statement_timestamp()"
 
 
 def iso(moment: datetime | None) -> str | None:

@@ -13,7 +13,7 @@ from sqlalchemy import BindParameter, Row, bindparam, or_, select
 from sqlalchemy.orm import Session
 
 from app.chat.objects import MessageObject, ReplyError, ThreadObject, ToolInvocation
-from app.models import ACTIVE, Job, Message, Status, Thread, ToolCall
+from app.models import ACTIVE, Job, Message, Status, Thread, ToolCall, among
 from app.models.columns import attributes, table
 
 
@@ -39,7 +39,9 @@ _WITH_WORK = select(*attributes(Message), *(_job[name].label(f"job_{name}_") for
 _MESSAGES = _WITH_WORK.where(_said.id.in_(_ids))
 _REPLY = _WITH_WORK.where(_said.job_id == bindparam("job"))
 _INVOCATIONS = select(*attributes(ToolCall)).where(_call.message_id.in_(_ids)).order_by(_call.id)
-_STATES = select(_job.thread_id, _job.status).where(_job.thread_id.in_(_ids), _job.status.in_(ACTIVE)).order_by(_job.id)
+_STATES = (
+    select(_job.thread_id, _job.status).where(_job.thread_id.in_(_ids), among(_job.status, ACTIVE)).order_by(_job.id)
+)
 
 
 def messages(session: Session, ids: Iterable[UUID]) -> dict[UUID, MessageObject]:

@@ -31,7 +31,7 @@ from sqlalchemy.orm import Session
 from app.chat import assembling, pairing
 from app.chat.objects import MessageObject
 from app.chat.pairing import Home, Question, Wanted
-from app.database import single, transaction
+from app.database import single, transaction, writes_at_once
 from app.extensions import Base
 from app.ids import new_id
 from app.models import Job, Message, Thread
@@ -89,7 +89,7 @@ def _thread_row(user_id: UUID, leaf: UUID | None, title: str | None) -> dict[str
 
 def _made(session: Session, given: Mapping[str, _Row]) -> dict[str, Any]:
     """Make the rows; returns them as they are, by their names."""
-    make = _at_once if session.get_bind().dialect.name == "postgresql" else _one_by_one
+    make = _at_once if writes_at_once(session) else _one_by_one
     moment = make(session, given)
     return {name: _as_made(name, row, moment) for name, row in given.items()}
 

@@ -17,12 +17,13 @@ from app.chat import assembling, notices, outcome, scores, steering, steps, tell
 from app.chat.objects import MessageObject, ThreadObject
 from app.chat.outcome import Outcome
 from app.clock import now
-from app.database import reading, transaction
+from app.database import reading, single, transaction, writes_at_once
 from app.extensions import redis, settings
 from app.ids import new_id
 from app.jobs import lifecycle, queue
 from app.jobs.claim import Claim
 from app.jobs.reaper import Abandoned
+from app.jobs.statements import MARK_ANNOUNCED
 from app.llm.prices import cost_in_cents
 from app.llm.types import Usage
 from app.models import Job, Message, Status, Step, Thread, ToolCall
@@ -51,6 +52,8 @@ _ENDING = (
 )
 _SHOWN = select(*attributes(Thread)).where(_thread.id == bindparam("thread"))
 _PLACE = update(table(Message)).where(_message.job_id == bindparam("job")).values(terminal_cursor=bindparam("cursor"))
+_marked = MARK_ANNOUNCED.returning(_job.id).cte("marked")
+_MARK_AND_PLACE = _PLACE.where(_message.job_id == select(_marked.c.id).scalar_subquery())
 # What /v1 was asked not to store is no response of it from its end on; app/chat/retention.py removes the rows.
 _IS_NOT_STORED = _message.parameters["stored"].as_boolean().is_(False)
 _END = (
@@ -99,7 +102,7 @@ def announce(job_id: UUID) -> bool:
 
     Safe to repeat: the log takes only one.
     """
-    with reading() as session:
+    with reading(one_state=False) as session:
         ended = _ended_in(session, job_id)
         # In a thread where nothing goes on, nothing waits.
         freed = [] if ended is not None and ended[1].status == "idle" else queue.successors(session, job_id)
@@ -125,7 +128,10 @@ def _ended_in(session: Session, job_id: UUID) -> tuple[MessageObject, ThreadObje
 
 
 def _mark_announced(job_id: UUID, cursor: str | None) -> None:
-    with transaction() as session:
+    with single() as session:
+        if cursor and writes_at_once(session):
+            session.execute(_MARK_AND_PLACE, {"job": job_id, "cursor": cursor})
+            return
         lifecycle.mark_announced(session, job_id)
         if cursor:
             session.execute(_PLACE, {"job": job_id, "cursor": cursor})

@@ -16,7 +16,7 @@ from app.chat.objects import MessageObject
 from app.clock import now
 from app.ids import new_id
 from app.jobs import queue
-from app.models import TERMINAL, Job, Message, Status, Thread
+from app.models import TERMINAL, Job, Message, Status, Thread, among
 from app.models.columns import attributes, table
 
 # The Celery task that writes replies. Named, not imported: a test proves that it is registered.
@@ -50,7 +50,7 @@ _REPLY_ABOVE = select(_USERS.c.id).where(_USERS.c.role != "user")
 _PREDECESSOR = (
     select(Job.id)
     .join(_JOBLESS, _JOBLESS.c.job_id == Job.id)
-    .where(or_(Job.status.not_in(TERMINAL), Job.started_at.is_(None)))
+    .where(or_(~among(table(Job).c.status, TERMINAL), Job.started_at.is_(None)))
 )
 
 

@@ -21,7 +21,7 @@ from app.chat.progress import Progress
 from app.chat.turns import Turns
 from app.chat.workshop import Workshop
 from app.clock import iso
-from app.database import reading, transaction
+from app.database import reading, single, transaction
 from app.jobs import lifecycle
 from app.jobs.claim import Claim
 from app.jobs.run import Run, Stop, Stopped
@@ -42,7 +42,7 @@ def process_message(workshop: Workshop, job_id: UUID) -> None:
     presence, settings = workshop.presence, workshop.settings
     if presence.draining or presence.lease_id is None:
         return
-    with transaction() as session:
+    with single() as session:
         claim = lifecycle.claim(session, job_id, presence.lease_id, settings.reply_seconds, _crashes_below(workshop))
     if claim is None:
         _leave_to_another(workshop, job_id)
@@ -92,7 +92,7 @@ def _gather(workshop: Workshop, claim: Claim) -> Work | None:
 
 
 def _read(workshop: Workshop, claim: Claim) -> Work:
-    with reading() as session:
+    with reading(one_state=False) as session:
         return context.gather(session, workshop.settings, claim.job_id, claim.claimed_at)
 
 

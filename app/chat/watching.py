@@ -15,7 +15,7 @@ from app.chat import assembling, notices
 from app.chat.objects import MessageObject
 from app.clock import iso, now
 from app.database import reading
-from app.models import ACTIVE, TERMINAL, Job, Message, Status, Thread
+from app.models import ACTIVE, TERMINAL, Job, Message, Status, Thread, among
 from app.models.columns import table
 from app.stream import events
 from app.stream.events import Event
@@ -31,7 +31,7 @@ _SHOWN = select(_thread.id, _thread.user_id).where(_thread.id.in_(_ids), _thread
 _STATES = (
     select(_message.id, _job.thread_id, _job.status, _job.attempt)
     .join_from(table(Job), table(Message), _message.job_id == _job.id)
-    .where(_job.thread_id.in_(_ids), or_(_job.status.in_(ACTIVE), _job.finished_at > now(-_ENDED_SECONDS)))
+    .where(_job.thread_id.in_(_ids), or_(among(_job.status, ACTIVE), _job.finished_at > now(-_ENDED_SECONDS)))
     .order_by(_job.id)
 )
 _STATES_WITH_TEXT = _STATES.add_columns(_job.checkpoint)

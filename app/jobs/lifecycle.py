@@ -18,6 +18,8 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from sqlalchemy.sql.dml import Update
 
 from app.clock import now
+from app.database import writes_at_once
+from app.ids import new_id
 from app.jobs import statements
 from app.jobs import transitions as moves
 from app.jobs.claim import Claim
@@ -54,10 +56,15 @@ def claim(session: Session, job_id: UUID, lease_id: UUID, reply_seconds: float, 
     The deadline starts with the first claim; a lease that has lapsed claims nothing.
     """
     named = _Named(job_id, lease_id=lease_id, crashes_below=crashes_below)
-    row = session.execute(statements.CLAIM, named.parameters(moves.CLAIM) | {"seconds": reply_seconds}).one_or_none()
+    wanted = named.parameters(moves.CLAIM) | {"seconds": reply_seconds}
+    if writes_at_once(session):
+        row = session.execute(statements.CLAIM_AND_OPEN, wanted | {"opened": new_id()}).one_or_none()
+    else:
+        row = session.execute(statements.CLAIM, wanted).one_or_none()
+        if row is not None:
+            session.execute(statements.OPEN_ATTEMPT, {"job_id": job_id, "number": row.attempt, "lease_id": lease_id})
     if row is None:
         return None
-    session.execute(statements.OPEN_ATTEMPT, {"job_id": job_id, "number": row.attempt, "lease_id": lease_id})
     left = (row.deadline_at - row.now).total_seconds()
     return Claim(job_id, row.thread_id, row.attempt, lease_id, row.request_id, row.waits, row.steers, row.now, left)
 

@@ -10,6 +10,7 @@ from sqlalchemy import (
     ColumnElement,
     Float,
     Text,
+    Uuid,
     and_,
     bindparam,
     case,
@@ -25,7 +26,7 @@ from sqlalchemy.sql.dml import Update
 from app.clock import now
 from app.jobs import transitions as moves
 from app.jobs.transitions import Guard, Transition
-from app.models import TERMINAL, Attempt, Job, Status, WorkerLease
+from app.models import TERMINAL, Attempt, Job, Status, WorkerLease, among
 from app.models.columns import table
 
 _job, _attempt, _lease = table(Job).c, table(Attempt).c, table(WorkerLease).c
@@ -44,7 +45,7 @@ def _unblocked() -> ColumnElement[bool]:
             farther.id == before.c.after_id, before.c.started_at.is_(None)
         )
     )
-    return ~exists().where(before.c.status.not_in(TERMINAL))
+    return ~exists().where(~among(before.c.status, TERMINAL))
 
 
 # True for a job with nothing unfinished before it in its branch. Whatever began had waited for all before it; one
@@ -84,7 +85,7 @@ def moving(transition: Transition, **values: Any) -> Update:
     entered = values.get("status")  # where it is a parameter, whoever executes it checks it
     assert isinstance(entered, BindParameter) or entered in (transition.enters or {None}), transition.name
     guards = [_GUARDS[guard] for guard in sorted(transition.guards)]
-    leaves = _job.status.in_(sorted(transition.leaves))
+    leaves = among(_job.status, transition.leaves)
     return update(table(Job)).where(_job.id == bindparam("job"), leaves, *guards).values(**values)
 
 
@@ -125,6 +126,15 @@ END_ORPHAN = moving(moves.END_ORPHAN, crashes=_job.crashes + 1, **_ENDED)
 END_UNOWNED = moving(moves.END_UNOWNED, **_ENDED)
 MARK_ANNOUNCED = moving(moves.MARK_ANNOUNCED, announced_at=now())
 OPEN_ATTEMPT = insert(table(Attempt))
+_claimed = CLAIM.cte("claimed")
+_opened = insert(table(Attempt)).from_select(
+    ["id", "job_id", "number", "lease_id", "started_at"],
+    select(bindparam("opened", type_=Uuid), bindparam("job", type_=Uuid), _claimed.c.attempt)
+    .add_columns(bindparam("of_lease_id", type_=Uuid), now())
+    .select_from(_claimed),
+)
+# Both of them by one statement, where the database can.
+CLAIM_AND_OPEN = select(_claimed).add_cte(_opened.cte("opened"))
 CLOSE_ATTEMPT = (
     update(table(Attempt))
     .where(_attempt.job_id == bindparam("job"), _attempt.number == bindparam("of_attempt"))

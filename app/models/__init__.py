@@ -7,7 +7,7 @@ from app.models.idempotency_key import IdempotencyKey
 from app.models.job import Job
 from app.models.message import Message
 from app.models.session import LoginSession
-from app.models.status import ACTIVE, TERMINAL, Status
+from app.models.status import ACTIVE, TERMINAL, Status, among
 from app.models.step import Step
 from app.models.thread import Thread
 from app.models.tool_call import ToolCall
@@ -30,4 +30,5 @@ __all__ = [
     "ToolCall",
     "User",
     "WorkerLease",
+    "among",
 ]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import Enum
+from sqlalchemy import ColumnElement, Enum, literal_column
 
 
 class Status(StrEnum):
@@ -21,6 +23,11 @@ class Status(StrEnum):
 
 TERMINAL = frozenset({Status.COMPLETED, Status.FAILED, Status.CANCELLED})
 ACTIVE = frozenset(Status) - TERMINAL
+
+
+def among(column: ColumnElement[Any], states: Collection[Status]) -> ColumnElement[bool]:
+    """Whether it is one of these, which are written into the statement: as parameters they would cost each time."""
+    return column.in_([literal_column(f"'{state.value}'") for state in sorted(states)])
 
 
 def status_type() -> Enum:
