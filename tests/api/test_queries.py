@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import pytest
 from flask import Flask
-from sqlalchemy import event
 
 from app.extensions import db
 from tests.api.conftest import Person
+from tests.support.statements import asked
 
 # Each with the one that looks up the key.
 COSTS = {
@@ -26,18 +26,14 @@ pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 @pytest.fixture
 def statements(app: Flask) -> Callable[[Callable[[], object]], int]:
-    """Counts the statements that a call sends, apart from BEGIN and COMMIT."""
-    seen: list[str] = []
+    """Counts the statements that a call sends."""
     with app.app_context():
         engine = db.engine
-    event.listen(
-        engine, "before_cursor_execute", lambda _c, _cursor, statement, *_: seen.append(statement), named=False
-    )
 
     def count(call: Callable[[], object]) -> int:
-        seen.clear()
-        call()
-        return sum(not statement.startswith("BEGIN") for statement in seen)
+        with asked(engine) as found:
+            call()
+        return len(found)
 
     return count
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sized
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import event, func, select
+from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 
 from app.chat import assembling, owning, sending
@@ -21,6 +20,7 @@ from app.ids import new_id
 from app.jobs import queue
 from app.models import Job, Message, Thread
 from app.models.columns import attributes
+from tests.support.statements import asked
 
 DRAFTS: dict[str, dict[str, Any]] = {
     "bare": {},
@@ -78,16 +78,8 @@ def test_for_nobody_nothing_is_stored(user_id: UUID) -> None:
 @pytest.mark.parametrize("shared_database_url", ["postgresql"], indirect=True)
 def test_on_postgresql_it_is_one_statement_that_the_driver_keeps(user_id: UUID) -> None:
     """psycopg parses one of more than 4,096 bytes or 50 parameters each time anew."""
-    sent: list[tuple[str, Sized]] = []
-
-    def note(_connection: object, _cursor: object, statement: str, parameters: Sized, *_: object) -> None:
-        sent.append((statement, parameters))
-
-    event.listen(db.engine, "before_cursor_execute", note)
-    try:
+    with asked(db.engine) as found:
         sending.send_message(user_id, Draft("hello", **DRAFTS["with parameters"]), request_id="asked-1")
-    finally:
-        event.remove(db.engine, "before_cursor_execute", note)
-    [(statement, parameters)] = sent
-    assert len(statement.encode()) <= 4096
-    assert len(parameters) <= 50
+    [begun] = found
+    assert len(begun.statement.encode()) <= 4096
+    assert len(begun.parameters) <= 50

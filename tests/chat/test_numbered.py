@@ -10,7 +10,7 @@ from uuid import UUID
 
 import pytest
 from flask import Flask
-from sqlalchemy import delete, event, update
+from sqlalchemy import delete, update
 
 from app.chat import cancelling, finishing, numbered, sending
 from app.chat.errors import NotFound
@@ -30,6 +30,7 @@ from tests.chat.numbered_readers import CLOSED, OPENED, Follow, above, acting, f
 from tests.support import rows
 from tests.support.rows import reply_of
 from tests.support.stack import until
+from tests.support.statements import asked
 
 __all__ = ["acting", "follow", "told"]
 
@@ -65,28 +66,14 @@ def test_the_first_number_leaves_room_for_what_comes_before_the_worker(user_id: 
 
 def test_a_token_costs_no_look_at_the_database(acting: Acting, follow: Follow) -> None:
     live = follow(acting.reply_id)
-    with asked() as statements:
-        acting.begin()
-        del statements[:]
+    acting.begin().say("first ")
+    until(lambda: live.said.endswith("first "), what="the first word")
+    with asked(db.engine) as found:
         acting.say(*(f"{number} " for number in range(20)))
         until(lambda: live.said.endswith("19 "), what="the last word")
-        assert statements == []
+    assert [one.statement for one in found if one.thread != "hub-look"] == []  # which looks at all streams regularly
     acting.end()
     live.ended()
-
-
-@contextmanager
-def asked() -> Iterator[list[str]]:
-    """What anybody but the regular look asks the database."""
-    statements: list[str] = []
-
-    def hear(_connection: object, _cursor: object, statement: str, *_: object) -> None:
-        if threading.current_thread().name != "hub-look":
-            statements.append(statement)
-
-    event.listen(db.engine, "before_cursor_execute", hear)
-    yield statements
-    event.remove(db.engine, "before_cursor_execute", hear)
 
 
 @pytest.mark.parametrize("kept", [True, False])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 from uuid import UUID
 
@@ -11,7 +12,7 @@ from app.chat import replying, sending
 from app.chat.sending import Draft
 from app.chat.workshop import Workshop
 from app.clock import now
-from app.extensions import redis
+from app.extensions import db, redis
 from app.jobs.reaper import Reaper
 from app.models import Message, Status
 from app.stream import events, log
@@ -21,6 +22,7 @@ from tests.support import rows
 from tests.support.broker import wake_ups
 from tests.support.rows import outcomes, reply_of
 from tests.support.stack import until
+from tests.support.statements import asked
 
 
 def posted(user_id: UUID, script: str, **more: Any) -> UUID:
@@ -204,3 +206,12 @@ def test_names_too_long_for_their_columns_do_not_keep_a_reply_from_ending(worksh
     assert (status(job_id), reply.error["code"]) == (Status.FAILED, "unexpected_tool_call")
     [call] = logged(job_id)[-1].fields["message"]["tool_invocations"]
     assert (call["name"], call["status"], call["arguments"]) == ("n" * 200, "failed", {})
+
+
+def test_a_reply_costs_its_worker_so_many_statements(workshop: Workshop, user_id: UUID) -> None:
+    """Pinned, so that a loop over rows cannot creep in; PostgreSQL waits a round trip for each."""
+    job_id = posted(user_id, "Hello there")
+    with asked(db.engine) as found:
+        replying.process_message(workshop, job_id)
+    own = [one.statement for one in found if one.thread == threading.current_thread().name]
+    assert len(own) == {"sqlite": 16, "postgresql": 14}[db.engine.dialect.name]

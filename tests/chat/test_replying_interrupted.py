@@ -25,6 +25,7 @@ from tests.chat.conftest import MakeWorkshop
 from tests.chat.test_replying import logged, posted, status, written
 from tests.support import rows
 from tests.support.broker import wake_ups
+from tests.support.locks import jobs_locked
 from tests.support.rows import outcomes, reply_of
 from tests.support.stack import until
 
@@ -172,15 +173,6 @@ def test_a_mistake_while_a_reply_is_written_fails_it_with_what_it_has(
     reply = written(make_workshop(short_wait_seconds=None), job_id)  # comparing it with a pause is a mistake
     assert reply.error is not None
     assert (status(job_id), reply.content, reply.error["code"]) == (Status.FAILED, "Said.", "internal_error")
-
-
-@contextmanager
-def jobs_locked() -> Iterator[None]:
-    """Nobody else can write jobs until the end of the block."""
-    with db.engine.connect() as blocker:
-        sqlite = blocker.dialect.name == "sqlite"
-        blocker.execute(text("BEGIN IMMEDIATE" if sqlite else "LOCK TABLE jobs IN SHARE MODE"))
-        yield
 
 
 def test_a_reply_waits_with_its_end_for_a_database_that_is_busy(

@@ -1,14 +1,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import UUID
 
 import pytest
 from flask import Flask
-from sqlalchemy import delete, event, select
+from sqlalchemy import delete, select
 
 from app.clock import now
 from app.database import reading, transaction
@@ -20,6 +19,8 @@ from app.stream import events, log
 from app.stream.events import Event
 from tests.support import rows
 from tests.support.broker import wake_ups
+from tests.support.locks import jobs_locked
+from tests.support.statements import Asked, asked
 
 
 def orphan(**values: Any) -> UUID:
@@ -183,17 +184,8 @@ def test_a_row_that_cannot_be_dealt_with_does_not_keep_the_others_waiting(reaper
     assert lapsed in wake_ups(redis())
 
 
-@contextmanager
-def written(count: list[str]) -> Iterator[None]:
-    """Collect the statements that write or take a writer's lock."""
-
-    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
-        if statement.split(None, 1)[0].upper() in {"INSERT", "UPDATE", "DELETE"} or "IMMEDIATE" in statement:
-            count.append(statement)
-
-    event.listen(db.engine, "before_cursor_execute", note)
-    yield
-    event.remove(db.engine, "before_cursor_execute", note)
+def writes(found: Sequence[Asked]) -> list[str]:
+    return [one.statement for one in found if one.statement.split(None, 1)[0] in {"INSERT", "UPDATE", "DELETE"}]
 
 
 def test_with_nothing_due_a_pass_writes_nothing(reaper: Reaper) -> None:
@@ -201,14 +193,14 @@ def test_with_nothing_due_a_pass_writes_nothing(reaper: Reaper) -> None:
     rows.a_job(status=Status.WAITING, wake_at=now(60))
     rows.a_job(status=Status.COMPLETED, finished_at=now(-10), announced_at=now(-10))
     rows.a_job(next_publish_at=now(60))
-    found: list[str] = []
-    with written(found):
+    with asked(db.engine) as found, jobs_locked():
         reaper.pass_once()
-    assert found == []
+    assert found
+    assert writes(found) == []
     due = rows.a_job(next_publish_at=now(-1))
-    with written(found):
+    with asked(db.engine) as found:
         reaper.pass_once()
-    assert found != []
+    assert writes(found)
     assert rows.job(due).publishes == 1
 
 
