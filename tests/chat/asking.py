@@ -17,7 +17,7 @@ from app.database import reading, transaction
 from app.models import Message
 from tests.support import rows
 
-WEATHER = {
+WEATHER: dict[str, Any] = {
     "name": "weather",
     "description": "The weather in a place.",
     "parameters": {"type": "object", "properties": {"place": {"type": "string"}}},

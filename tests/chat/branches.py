@@ -21,7 +21,6 @@ from app.jobs.claim import Claim
 from app.models import Job, Message, Status
 from app.stream import log
 from tests.support import rows
-from tests.support.held import counted
 
 T = TypeVar("T")
 
@@ -101,28 +100,3 @@ class Blocked(Generic[T]):
         """What it returned, now that nothing keeps it any more."""
         self._thread.join(20)
         return self._found[0]
-
-
-def at_once(app: Flask, actions: list[Callable[[], T]]) -> list[T | Exception]:
-    """What each action returns or raises, all of them started in the same moment.
-
-    None may hold two connections: with all others waiting for what it has locked, there may be no second one.
-    """
-    start, found = threading.Barrier(len(actions)), dict[int, T | Exception]()
-
-    def act(number: int, action: Callable[[], T]) -> None:
-        with app.app_context():
-            start.wait(20)
-            try:
-                found[number] = action()
-            except Exception as error:
-                found[number] = error
-
-    threads = [threading.Thread(target=act, args=pair) for pair in enumerate(actions)]
-    with app.app_context(), counted() as held:
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(60)
-    assert held.most <= 1
-    return [found[number] for number in range(len(actions))]

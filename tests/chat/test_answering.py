@@ -18,8 +18,9 @@ from app.jobs.reaper import Reaper
 from app.models import Status
 from app.stream import events, log
 from tests.chat.asked import Asked, ask, call
-from tests.chat.branches import at_once, begun, claim, ending, job_of, post
+from tests.chat.branches import begun, claim, ending, job_of, post
 from tests.support import rows
+from tests.support.at_once import at_once
 from tests.support.broker import wake_ups
 
 

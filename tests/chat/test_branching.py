@@ -18,7 +18,6 @@ from app.ids import new_id
 from app.models import Message, Status
 from app.stream import events
 from tests.chat.branches import (
-    at_once,
     begun,
     claim,
     ending,
@@ -33,6 +32,7 @@ from tests.chat.branches import (
 )
 from tests.chat.test_sending import counts
 from tests.support import rows
+from tests.support.at_once import at_once
 from tests.support.broker import wake_ups
 
 

@@ -21,7 +21,6 @@ from app.ids import new_id
 from app.models import ACTIVE, Job, Status
 from app.stream import events, log
 from tests.chat.branches import (
-    at_once,
     begun,
     claim,
     ending,
@@ -35,6 +34,7 @@ from tests.chat.branches import (
 )
 from tests.chat.test_sending import counts
 from tests.support import rows
+from tests.support.at_once import at_once
 from tests.support.broker import wake_ups
 
 MODES: tuple[Busy, ...] = ("enqueue", "reject", "interrupt", "rollback", "steer")

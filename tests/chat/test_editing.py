@@ -18,7 +18,6 @@ from app.models import Status
 from app.stream import events, log
 from tests.chat.branches import (
     Blocked,
-    at_once,
     begun,
     claim,
     ending,
@@ -33,6 +32,7 @@ from tests.chat.branches import (
 )
 from tests.chat.test_sending import counts
 from tests.support import rows
+from tests.support.at_once import at_once
 from tests.support.broker import wake_ups
 
 

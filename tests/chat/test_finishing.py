@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-import threading
+from collections.abc import Callable
 from uuid import UUID
 
 import pytest
@@ -19,6 +19,7 @@ from app.models import Message, Status, Step
 from app.stream import events, log
 from tests.chat.acting import Acting
 from tests.support import rows
+from tests.support.at_once import at_once
 
 
 @pytest.fixture
@@ -55,31 +56,16 @@ def test_worker_and_reaper_ending_a_reply_at_once_end_it_once(app: Flask, user_i
         acting = Acting(user_id).begin().say("text")
         rows.lapse(acting.claim.lease_id)
         abandoned = Abandoned(acting.job_id, 1, "cancelled", orphaned=True)
-        finishers = [
+        finishers: list[Callable[[], object]] = [
             lambda a=acting: finishing.finish(a.claim, Outcome(Status.COMPLETED, "text", "stop")),
             lambda a=abandoned: finishing.end_abandoned(a),
         ]
-        _at_once(app, finishers)
+        assert not [error for error in at_once(app, finishers) if isinstance(error, Exception)]
         job, reply = rows.job(acting.job_id), rows.reply_of(acting.job_id)
         finish_reason = {Status.COMPLETED: "stop", Status.CANCELLED: "cancelled"}[job.status]
         assert (reply.finish_reason, reply.content) == (finish_reason, "text")
         assert ends(acting) == [f"message.{job.status}"]
         assert len(rows.outcomes(acting.job_id)) == 1
-
-
-def _at_once(app: Flask, actions: list[object]) -> None:
-    start = threading.Barrier(len(actions))
-
-    def run(action: object) -> None:
-        with app.app_context():
-            start.wait(10)
-            action()  # type: ignore[operator]
-
-    threads = [threading.Thread(target=run, args=[action]) for action in actions]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(20)
 
 
 def test_an_end_announced_again_is_told_once_and_keeps_its_place(acting: Acting) -> None:

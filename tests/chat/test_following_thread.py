@@ -197,7 +197,7 @@ def test_a_reader_that_leaves_leaves_no_subscription(acting: Acting, follow: Fol
         next(stream)
     assert hub.readers == 3
     for stream in streams:
-        stream.close()  # type: ignore[attr-defined]
+        stream.close()
     assert hub.readers == 0
 
 

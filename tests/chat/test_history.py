@@ -145,7 +145,7 @@ def test_what_was_asked_for_reaches_the_request(user_id: UUID) -> None:
     request = work.request
     assert (request.top_p, request.stop, request.parallel_tool_calls) == (0.5, ("END",), False)
     assert (request.tool_choice, request.json_format) == (Named("weather"), JsonFormat(schema, "place", strict=True))
-    assert work.functions == (ToolSpec("weather", WEATHER["description"], WEATHER["parameters"]),)  # type: ignore[arg-type]
+    assert work.functions == (ToolSpec("weather", WEATHER["description"], WEATHER["parameters"]),)
     plain = work_of(respond(user_id, "Hi", parameters={"text_format": {"type": "text"}, "tool_choice": "none"})).request
     assert (plain.json_format, plain.tool_choice, plain.stop) == (None, "none", ())
     json = work_of(respond(user_id, "Hi", parameters={"text_format": {"type": "json_object"}})).request

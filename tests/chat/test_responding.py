@@ -39,9 +39,10 @@ from tests.chat.asking import (
     user,
     written,
 )
-from tests.chat.branches import at_once, parameters, path, post, told
+from tests.chat.branches import parameters, path, post, told
 from tests.chat.test_context import thread_with
 from tests.support import rows
+from tests.support.at_once import at_once
 from tests.support.broker import wake_ups
 from tests.support.shared_app import MakeApp
 

@@ -4,12 +4,12 @@ from uuid import UUID
 
 import pytest
 from flask import Flask
-from sqlalchemy import func, insert, select
+from sqlalchemy import ColumnElement, func, insert, select
 
 from app.chat import finishing, retention, threads
 from app.clock import now
 from app.database import reading, transaction
-from app.extensions import redis, settings
+from app.extensions import Base, redis, settings
 from app.jobs.reaper import Reaper
 from app.models import Attempt, IdempotencyKey, Job, LoginSession, Message, Status, Thread, WorkerLease
 from app.stream import log
@@ -20,9 +20,9 @@ from tests.support.own_valkey import OwnValkey
 from tests.support.shared_app import MakeApp
 
 
-def count(table: type, *conditions: object) -> int:
+def count(table: type[Base], *conditions: ColumnElement[bool]) -> int:
     with reading() as session:
-        return session.scalars(select(func.count()).select_from(table).where(*conditions)).one()  # type: ignore[arg-type]
+        return session.scalars(select(func.count()).select_from(table).where(*conditions)).one()
 
 
 def left_of(thread_id: UUID) -> list[int]:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-import threading
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -19,6 +19,7 @@ from app.ids import new_id
 from app.models import IdempotencyKey, Job, Message, Status, Thread
 from app.stream import events, log
 from tests.support import rows
+from tests.support.at_once import at_once
 from tests.support.broker import wake_ups
 
 TABLES = (Thread, Message, Job, IdempotencyKey)
@@ -157,22 +158,9 @@ def test_nothing_is_waited_for_behind_replies_that_have_ended(user_id: UUID) -> 
 
 def test_parallel_posts_to_one_thread_queue_up_one_after_the_other(app: Flask, user_id: UUID) -> None:
     thread_id, count = rows.a_thread(user_id), 12
-    start, sent, failed = threading.Barrier(count), list[Sent](), list[Exception]()
-
-    def post(number: int) -> None:
-        with app.app_context():
-            start.wait(10)
-            try:
-                sent.append(send(user_id, f"number {number}", thread_id))
-            except Exception as error:
-                failed.append(error)
-
-    posting = [threading.Thread(target=post, args=[number]) for number in range(count)]
-    for thread in posting:
-        thread.start()
-    for thread in posting:
-        thread.join(60)
-    assert failed == []
+    found = at_once(app, [partial(send, user_id, f"number {number}", thread_id) for number in range(count)])
+    sent = [one for one in found if isinstance(one, Sent)]
+    assert len(sent) == count, found
     path = reading.path(user_id, thread_id, limit=100, cursor=None).items
     assert [message.role for message in path] == ["user", "assistant"] * count
     assert {message.content for message in path[::2]} == {f"number {number}" for number in range(count)}
@@ -183,27 +171,18 @@ def test_parallel_posts_to_one_thread_queue_up_one_after_the_other(app: Flask, u
 
 
 def test_parallel_repeats_of_one_request_make_one_message(app: Flask, user_id: UUID) -> None:
-    answers: list[bytes] = []
-    start = threading.Barrier(6)
-
     def render(sent: Sent) -> Answer:
         return Answer(202, None, str(sent.reply.id).encode())
 
-    def post() -> None:
-        with app.app_context():
-            start.wait(10)
-            try:
-                sent = sending.send_message(user_id, Draft("hi"), once=Once(user_id, "k", "f"), render=render)
-                answers.append(str(sent.reply.id).encode())
-            except idempotency.Repeated as repeated:
-                answers.append(repeated.answer.body)
+    def post() -> bytes:
+        try:
+            sent = sending.send_message(user_id, Draft("hi"), once=Once(user_id, "k", "f"), render=render)
+        except idempotency.Repeated as repeated:
+            return repeated.answer.body
+        return str(sent.reply.id).encode()
 
-    posting = [threading.Thread(target=post) for _ in range(6)]
-    for thread in posting:
-        thread.start()
-    for thread in posting:
-        thread.join(60)
-    assert len(answers) == 6
-    assert len(set(answers)) == 1
+    answers = set(at_once(app, [post] * 6))
+    assert len(answers) == 1
+    assert isinstance(answers.pop(), bytes)
     assert counts() == [1, 2, 1, 1]
     assert len(wake_ups(redis())) == 1

@@ -15,7 +15,6 @@ from app.jobs.claim import Claim
 from app.models import Status
 from app.stream import events, log
 from tests.chat.branches import (
-    at_once,
     begun,
     claim,
     ending,
@@ -28,6 +27,7 @@ from tests.chat.branches import (
 )
 from tests.chat.test_sending import counts
 from tests.support import rows
+from tests.support.at_once import at_once
 from tests.support.broker import wake_ups
 
 

@@ -115,7 +115,7 @@ def set_call(sent: Sent, name: str, **values: Any) -> None:
     """Change the row of one of them."""
     with transaction() as session:
         which = update(ToolCall).where(ToolCall.message_id == sent.reply.id, ToolCall.name == name)
-        assert session.execute(which.values(**values)).rowcount == 1  # type: ignore[attr-defined]
+        assert len(session.scalars(which.values(**values).returning(ToolCall.id)).all()) == 1
 
 
 def set_reply(sent: Sent, **values: Any) -> None:

@@ -123,7 +123,7 @@ def set_attempt_start(sent: Sent, number: int, at: Any) -> None:
     class Of:
         job_id = job_of(sent)
 
-    set_attempt(Of(), number, started_at=at)  # type: ignore[arg-type]
+    set_attempt(Of(), number, started_at=at)
 
 
 def test_a_call_that_began_after_the_cancel(check: Check, called: Sent) -> None:

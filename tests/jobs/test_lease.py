@@ -3,6 +3,7 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -98,9 +99,9 @@ def test_a_pid_that_was_given_to_another_process_proves_the_first_one_dead(child
 @pytest.mark.parametrize("other", ["host", "boot_id"])
 def test_nothing_is_proven_about_a_process_of_another_machine_boot_or_container(other: str) -> None:
     here = ProcessId.of_this()
-    gone = {"host": here.host, "boot_id": here.boot_id, "pid": 2**22 + 1, "pid_started": 1.0}
-    assert ProcessId(**gone).proven_dead()  # type: ignore[arg-type]
-    elsewhere = ProcessId(**(gone | {other: "another"}))  # type: ignore[arg-type]
+    gone: dict[str, Any] = {"host": here.host, "boot_id": here.boot_id, "pid": 2**22 + 1, "pid_started": 1.0}
+    assert ProcessId(**gone).proven_dead()
+    elsewhere = ProcessId(**(gone | {other: "another"}))
     assert not elsewhere.proven_dead()
     lease_id = lease.take(elsewhere, 60)
     assert lease.lapse_the_dead() == 0

@@ -186,4 +186,4 @@ class Jobs(Pausing, RuleBasedStateMachine):
 
 @pytest.mark.timeout(0 if PROFILE == "long" else 600)  # a failure takes its time to be made small
 def test_whatever_happens_to_jobs_the_promises_hold(app: Flask) -> None:
-    run_state_machine_as_test(lambda: Jobs(app), settings=PROFILES[PROFILE])  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(lambda: Jobs(app), settings=PROFILES[PROFILE])

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -18,6 +17,7 @@ from app.models import Job, Message, Status
 from app.stream import events, log
 from app.stream.events import Event
 from tests.support import rows
+from tests.support.at_once import at_once
 from tests.support.broker import wake_ups
 from tests.support.locks import jobs_locked
 from tests.support.statements import Asked, asked
@@ -31,6 +31,12 @@ def logged(job_id: UUID) -> list[Event]:
     """What the thread's log has of the job's reply."""
     reply = rows.reply_of(job_id)
     return [e for e in log.read_tail(redis(), str(reply.thread_id)) if e.message_id == str(reply.id)]
+
+
+def code_of(reply: Message) -> str:
+    """The code of the error that it has."""
+    assert reply.error is not None
+    return str(reply.error["code"])
 
 
 def write(job_id: UUID, attempt: int, *deltas: tuple[int, str]) -> None:
@@ -81,7 +87,7 @@ def test_after_too_many_crashes_a_reply_fails_with_the_text_it_is_known_to_have(
     job, reply = rows.job(job_id), rows.reply_of(job_id)
     assert (job.status, job.crashes, job.checkpoint) == (Status.FAILED, settings().max_crashes, "")
     assert reply.content == "Once upon a time"
-    assert (reply.finish_reason, reply.error["code"]) == ("error", "crashed_repeatedly")  # type: ignore[index]
+    assert (reply.finish_reason, code_of(reply)) == ("error", "crashed_repeatedly")
     assert rows.outcomes(job_id) == {3: "crashed"}
     last = logged(job_id)[-1]
     assert (last.type, last.fields["message"]["content"]) == (events.FAILED, "Once upon a time")
@@ -115,7 +121,7 @@ def test_a_deadline_that_nobody_else_keeps_ends_the_reply(reaper: Reaper, status
     job_id = rows.a_job(status=status, attempt=1, lease_id=lease_id, deadline_at=now(-1))
     reaper.pass_once()
     assert rows.job(job_id).status is Status.FAILED
-    assert rows.reply_of(job_id).error["code"] == "deadline_exceeded"  # type: ignore[index]
+    assert code_of(rows.reply_of(job_id)) == "deadline_exceeded"
 
 
 def test_a_deadline_is_the_workers_own_matter_while_it_lives_and_does_not_end_a_wait(reaper: Reaper) -> None:
@@ -204,33 +210,13 @@ def test_with_nothing_due_a_pass_writes_nothing(reaper: Reaper) -> None:
     assert rows.job(due).publishes == 1
 
 
-def at_once(app: Flask, action: Callable[[], object], count: int = 3) -> None:
-    """Run `action` in parallel, as several workers would."""
-    start, failures = threading.Barrier(count), []
-
-    def run() -> None:
-        with app.app_context():
-            start.wait(10)
-            try:
-                action()
-            except Exception as error:
-                failures.append(error)
-
-    threads = [threading.Thread(target=run) for _ in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    assert failures == []
-
-
 def test_overlapping_passes_do_everything_once(app: Flask, reaper: Reaper) -> None:
     lapsed = [orphan() for _ in range(8)]
     crashed = [orphan(crashes=2) for _ in range(8)]
     waits = [rows.a_job(status=Status.WAITING, attempt=1, wake_at=now(-1)) for _ in range(8)]
     lost = [rows.a_job(next_publish_at=now(-1)) for _ in range(8)]
     silent = [rows.a_job(status=Status.COMPLETED, attempt=1, finished_at=now(-10)) for _ in range(8)]
-    at_once(app, reaper.pass_once)
+    assert at_once(app, [reaper.pass_once] * 3) == [None] * 3
     assert sorted(wake_ups(redis())) == sorted(lapsed + waits + lost)
     assert {rows.job(id_).crashes for id_ in lapsed} == {1}
     assert {(rows.job(id_).crashes, rows.job(id_).status) for id_ in crashed} == {(3, Status.FAILED)}

@@ -14,7 +14,7 @@ from app.llm import errors
 from app.llm.call import Call
 from app.llm.endpoint import Endpoint
 from app.llm.openai_compatible import OpenAICompatible
-from app.llm.types import Chunk, Finished, ModelRequest, TextDelta, ToolCall, Turn, Usage
+from app.llm.types import Chunk, Finished, ModelRequest, ReasoningDelta, TextDelta, ToolCall, Turn, Usage
 
 Answers = Callable[..., list[Chunk]]
 
@@ -61,7 +61,7 @@ def test_usage_may_come_with_the_last_words_and_done_may_be_missing(answers: Ans
 
 def test_reasoning_has_two_names(answers: Answers) -> None:
     chunks = answers(delta(reasoning="Hm."), delta(reasoning_content="So."), delta("stop"))
-    assert [chunk.text for chunk in chunks[:-1]] == ["Hm.", "So."]  # type: ignore[union-attr]
+    assert chunks[:-1] == [ReasoningDelta("Hm."), ReasoningDelta("So.")]
 
 
 def test_a_refusal_is_what_the_model_says(answers: Answers) -> None:

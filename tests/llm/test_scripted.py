@@ -13,7 +13,7 @@ from tests.llm.conftest import Ask, finished, text, words
 
 def test_without_directives_it_echoes_word_by_word(ask: Ask) -> None:
     chunks = ask("scripted/echo", "Hello there,\n\nfriend!")
-    assert [chunk.text for chunk in chunks[:-1]] == ["Hello", " there,", "\n\nfriend!"]  # type: ignore[union-attr]
+    assert chunks[:-1] == [TextDelta("Hello"), TextDelta(" there,"), TextDelta("\n\nfriend!")]
     assert finished(chunks).reason == "stop"
 
 

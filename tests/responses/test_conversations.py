@@ -16,7 +16,7 @@ ECHO = "scripted/echo"
 
 def texts(client: OpenAI, conversation_id: str, **query: Any) -> list[tuple[str, str]]:
     found = client.conversations.items.list(conversation_id, **query)
-    return [(item.role, item.content[0].text) for item in found if item.type == "message"]  # type: ignore[union-attr]
+    return [(item.role, item.content[0].text) for item in found if item.type == "message"]
 
 
 def test_a_conversation_is_made_read_changed_and_deleted(client: OpenAI, raw: httpx.Client) -> None:
@@ -65,7 +65,7 @@ def test_pages_of_items_go_through_replies_with_several(client: OpenAI) -> None:
     assert len(whole) == len(set(whole)) == 5
     for limit in (1, 2, 3):
         for order, expected in (("asc", whole), ("desc", whole[::-1])):
-            found = client.conversations.items.list(conversation.id, order=order, limit=limit)  # type: ignore[arg-type]
+            found = client.conversations.items.list(conversation.id, order=order, limit=limit)
             assert [item.id for item in found] == expected
     for item_id in whole:
         item = client.conversations.items.retrieve(item_id, conversation_id=conversation.id)
@@ -102,7 +102,7 @@ def test_the_asynchronous_client_does_the_same(run: Run[Any]) -> None:
         conversation = await client.conversations.create(items=[{"role": "user", "content": "Hello"}])
         await client.responses.create(model=ECHO, input="again", conversation=conversation.id)
         found = client.conversations.items.list(conversation.id, order="asc")
-        listed = [item.content[0].text async for item in found if item.type == "message"]  # type: ignore[union-attr]
+        listed = [item.content[0].text async for item in found if item.type == "message"]
         await client.conversations.delete(conversation.id)
         return listed
 

@@ -47,10 +47,10 @@ def test_leaving_a_stream_stops_nothing(client: OpenAI) -> None:
 
 def test_the_same_is_told_again_without_redis_log(client: OpenAI, stack: Stack) -> None:
     with client.responses.create(model=ECHO, input=SLOW, stream=True, background=True) as stream:
-        live = [event.to_dict() for event in stream]
+        live: list[Any] = [event.to_dict() for event in stream]
     with Redis.from_url(stack.redis_url) as redis:
         redis.flushdb()
-    id_ = live[0]["response"]["id"]  # type: ignore[index]
+    id_ = live[0]["response"]["id"]
     for after in (None, 0, 1, 2, 5, len(live) - 2):
         more: dict[str, Any] = {} if after is None else {"starting_after": after}
         with client.responses.retrieve(str(id_), stream=True, **more) as stream:
@@ -174,10 +174,10 @@ def test_a_connection_is_closed_for_a_restart_and_the_response_goes_on(make_stac
             connection.response.create(model=ECHO, input="!delay 0.05\n!words 60")
             reader = Reader()
             while len(reader.types) < 8:
-                reader.take(connection.recv())  # type: ignore[arg-type]
+                reader.take(connection.recv())
             stack.processes["web"].terminate()
             with pytest.raises(ConnectionClosed) as closed:
-                reader.read(iter(connection.recv, None))  # type: ignore[arg-type]
+                reader.read(iter(connection.recv, None))
         assert closed.value.rcvd is not None
         assert closed.value.rcvd.code == 1012
         stack.processes.pop("web").wait(20)

@@ -49,11 +49,11 @@ def test_a_response_is_made_over_a_connection(client: OpenAI) -> None:
         connection.response.create(model=ECHO, input=SLOW)
         reader = Reader()
         while reader.final is None:
-            reader.take(connection.recv())  # type: ignore[arg-type]
+            reader.take(connection.recv())
         connection.response.create(model=ECHO, input="and on", previous_response_id=reader.final.id)
         again = Reader()
         while again.final is None:
-            again.take(connection.recv())  # type: ignore[arg-type]
+            again.take(connection.recv())
     assert reader.text == WORDS
     assert again.final.previous_response_id == reader.final.id
     assert again.text == "and on"
@@ -69,7 +69,7 @@ def test_what_is_not_stored_is_gone_on_from_on_its_connection_only(client: OpenA
         connection.response.create(model=ECHO, input=asked, tools=[tool], store=False)
         first = Reader()
         while first.final is None:
-            first.take(connection.recv())  # type: ignore[arg-type]
+            first.take(connection.recv())
         call = next(item for item in first.final.output if item.type == "function_call")
         output: Any = {"type": "function_call_output", "call_id": call.call_id, "output": "Sunny"}
         connection.response.create(
@@ -77,7 +77,7 @@ def test_what_is_not_stored_is_gone_on_from_on_its_connection_only(client: OpenA
         )
         second = Reader()
         while second.final is None:
-            second.take(connection.recv())  # type: ignore[arg-type]
+            second.take(connection.recv())
     assert "Sunny" in second.final.output_text
     assert second.final.previous_response_id == first.final.id
     with client.responses.connect() as other:

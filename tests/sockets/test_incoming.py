@@ -17,7 +17,7 @@ def feed(into: Incoming, pieces: list[str] | list[bytes]) -> list[bool]:
     """Add one message in these pieces; whether each was an offence of its own."""
     kind = TextMessage if isinstance(pieces[0], str) else BytesMessage
     return [
-        into.add(kind(piece, frame_finished=True, message_finished=number == len(pieces)))  # type: ignore[arg-type]
+        into.add(kind(piece, frame_finished=True, message_finished=number == len(pieces)))
         for number, piece in enumerate(pieces, 1)
     ]
 

@@ -66,7 +66,9 @@ def test_the_same_score_is_played_alike_from_any_place_on() -> None:
     client.hear(100)
     whole = played(*world.row)
     assert client.shapes == whole
-    for number in range(FIRST, whole[-1][0] + 2):  # type: ignore[operator]
+    last = whole[-1][0]
+    assert isinstance(last, int)
+    for number in range(FIRST, last + 2):
         output = Output(FIRST)
         behind = [shape(beat) for beat in output_until(output, world, number)]
         assert behind + [shape(beat) for beat in score.catch_up(output, *world.row)] == whole

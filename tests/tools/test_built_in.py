@@ -11,6 +11,7 @@ from app.tools.context import Found, ToolContext
 from app.tools.errors import BadArguments
 from app.tools.outcome import Done, Finish, Outcome, Pause, Plan, PlanStep, Question
 from app.tools.registry import BUILT_IN
+from app.tools.tool import Tool
 from tests.tools.conftest import MakeContext
 
 
@@ -25,8 +26,8 @@ def told(outcome: Outcome) -> str:
 
 
 @pytest.mark.parametrize("tool", BUILT_IN.values(), ids=lambda tool: tool.name)
-def test_every_tool_has_what_both_providers_ask_of_one(tool: object) -> None:
-    built_in = BUILT_IN[tool.name]  # type: ignore[attr-defined]
+def test_every_tool_has_what_both_providers_ask_of_one(tool: Tool) -> None:
+    built_in = BUILT_IN[tool.name]
     assert re.fullmatch("[A-Za-z0-9_-]{1,64}", built_in.name)
     assert len(built_in.description) > 20
     assert built_in.parameters["type"] == "object"

@@ -95,7 +95,7 @@ def test_a_call_checks_its_arguments_again_because_a_person_may_have_edited_them
 
 
 def test_a_parameter_without_a_type_is_a_mistake_of_the_programmer() -> None:
-    def vague(anything) -> str:  # type: ignore[no-untyped-def]
+    def vague(anything) -> str:
         return str(anything)
 
     with pytest.raises(TypeError, match="every parameter of vague needs a type"):
