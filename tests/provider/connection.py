@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import socket
 import struct
@@ -82,7 +83,8 @@ class Connection:
 
     def abort(self) -> None:
         """Close at once, whatever state it is in."""
-        self._writer.transport.abort()
+        with contextlib.suppress(AttributeError):  # Python 3.11.2, where TLS that was closed twice has nothing to abort
+            self._writer.transport.abort()
 
     def _head(self, status: int, headers: dict[str, str]) -> None:
         fields = "".join(f"{name}: {value}\r\n" for name, value in {**headers, "connection": "close"}.items())
