@@ -103,7 +103,7 @@ def _asked(sock: socket.socket, request: httpx2.Request) -> HTTPResponse:
     connection.sock = sock
     target = request.url.raw_path.decode("ascii")
     connection.putrequest(request.method, target, skip_host=True, skip_accept_encoding=True)
-    for name, value in request.headers.multi_items():
+    for name, value in request.headers.raw:
         connection.putheader(name, value)
     connection.endheaders(request.read())
     return connection.getresponse()
