@@ -6,7 +6,7 @@ from base64 import b64encode
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import update
+from sqlalchemy import func, select, update
 
 from app.chat import replying, responding
 from app.chat.items import Given, GivenCall
@@ -14,7 +14,7 @@ from app.chat.objects import Sent
 from app.chat.responding import Asked
 from app.chat.workshop import Workshop
 from app.database import reading, transaction
-from app.models import Message
+from app.models import Attachment, Job, Message, Thread
 from tests.support import rows
 
 WEATHER: dict[str, Any] = {
@@ -77,3 +77,10 @@ def set_message(id_: UUID, **values: Any) -> None:
     """Change a message's row."""
     with transaction() as session:
         session.execute(update(Message).where(Message.id == id_).values(**values))
+
+
+def counts() -> list[int]:
+    """How many threads, messages, jobs and attachments there are."""
+    with reading() as session:
+        tables = (Thread, Message, Job, Attachment)
+        return [session.scalars(select(func.count()).select_from(table)).one() for table in tables]

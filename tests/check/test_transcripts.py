@@ -5,45 +5,19 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
-from uuid import UUID
 
 import pytest
 
 from app.clock import now
 from app.extensions import redis
 from app.models import Status
-from app.stream import events
 from app.stream.events import END_CURSOR, Event
 from tests.chat.acting import Acting
-from tests.check.conftest import Check, Report
+from tests.check.reading import Reading, reading
 from tests.check.story import FIRST, SECOND, Story, Transcript, cancel, delta, reset, set_attempt, set_message
 from tests.support import rows
 
-
-class Reading:
-    """A folder of transcripts, and the check of it."""
-
-    def __init__(self, folder: Path, check: Check, story: Story) -> None:
-        self.folder = folder
-        self._check = check
-        self.story = story
-
-    def thread(self, via: str = "sse", user_id: UUID | None = None) -> Transcript:
-        """A client of the thread."""
-        return Transcript(self.folder, user_id or self.story.user_id, via=via, id_=self.story.thread_id)
-
-    def reply(self, of: Acting, via: str = "sse") -> Transcript:
-        """A client of one reply."""
-        return Transcript(self.folder, self.story.user_id, via=via, scope="message", id_=of.reply_id)
-
-    def check(self, *options: object) -> Report:
-        return self._check("--transcripts", self.folder, *options)
-
-
-@pytest.fixture
-def reading(tmp_path: Path, check: Check, story: Story) -> Reading:
-    return Reading(tmp_path / "transcripts", check, story)
+__all__ = ["reading"]  # a fixture
 
 
 def test_clients_that_saw_everything_as_it_was(reading: Reading) -> None:
@@ -232,70 +206,6 @@ def test_a_client_that_ended_with_another_status(reading: Reading) -> None:
     second = str(reading.story.second.reply_id)
     reading.reply(reading.story.second).write(end={"texts": {second: SECOND}, "statuses": {second: "failed"}})
     assert reading.check().says("G2", "is completed, was failed")
-
-
-def test_cursors_that_come_twice_or_backwards(reading: Reading) -> None:
-    story = reading.story
-    first, second, third, *_ = story.events()
-    reading.thread().saw(first, second, second)
-    assert reading.check().says("G5", f"cursor {second.cursor} came a second time")
-    reading.thread().saw(first, third, second)
-    assert reading.check().says("G5", f"cursor {second.cursor} came after {third.cursor}")
-    reading.thread().saw(first, cursor="nonsense")
-    assert reading.check().says("G5", "nonsense is no cursor")
-
-
-def test_cursors_grow_over_reconnects_too(reading: Reading) -> None:
-    first, second, third, *_ = reading.story.events()
-    one = reading.thread().write(note="connected").saw(first, second).write(note="cut: ReadError")
-    one.write(note="connected").saw(second, third)
-    assert reading.check().says("G5", f"cursor {second.cursor} came a second time")
-
-
-def test_what_states_the_whole_may_state_a_place_again_but_brings_nothing_back(reading: Reading) -> None:
-    story = reading.story
-    *before, _ = story.events(story.second)
-    whole = reset(story.second, SECOND, cursor=before[-1].cursor)
-    one = reading.reply(story.second).write(note="connected").saw(*before).write(note="connected").saw(whole)
-    assert reading.check().violated == set()
-    one.saw(before[-1])
-    assert "came a second time" in "".join(reading.check().about("G5"))
-
-
-def test_a_gap_that_nothing_heals(reading: Reading) -> None:
-    story = reading.story
-    gap = [reset(story.second, "T"), delta(story.second, 3, "ce")]
-    reading.thread().saw(*gap, reset(story.second, SECOND), story.events(story.second)[-1])
-    assert reading.check().violated == set()
-    reading.thread("pubsub").saw(*gap, story.events(story.second)[-1])  # it reads the log itself
-    assert reading.check().violated == set()
-    reading.thread().saw(*gap, story.events(story.second)[-1])
-    assert reading.check().says("G5", "a gap was not healed before the end")
-    reading.thread().saw(*gap)
-    assert reading.check().says("G5", "a gap was never healed (sse-3)")
-
-
-def test_a_listener_that_reads_what_it_missed_and_joins_what_it_kept(reading: Reading) -> None:
-    story = reading.story
-    one = reading.reply(story.second, "pubsub").saw(reset(story.second, ""), delta(story.second, 3, "ce"))
-    one.write(polled=story.message(story.second) | {"status": "processing", "content": "Twi"})
-    one.saw(story.events(story.second)[-1]).ends(**{str(story.second.reply_id): SECOND})
-    assert reading.check().violated == set()
-
-
-def test_a_snapshot_is_where_a_client_begins(reading: Reading) -> None:
-    story = reading.story
-    half = story.message(story.second) | {"status": "processing", "content": "Twi", "finish_reason": None}
-    messages = [story.message(story.first), half]
-    shown = {"thread": {"id": str(story.thread_id), "user_id": str(story.user_id)}, "messages": messages}
-    snapshot = Event(events.THREAD_SNAPSHOT, str(story.thread_id), fields=shown | {"cursor": "1-1"}, cursor="1-1")
-    rest = [delta(story.second, 3, "ce", cursor="1-2"), story.events(story.second)[-1]]
-    reading.thread().saw(snapshot, *rest)
-    assert reading.check().violated == set()
-    reading.thread().saw(snapshot, delta(story.second, 2, "xx", cursor="1-2"))
-    assert reading.check().violated == {"G4"}
-    reading.thread().saw(story.events(story.second)[-1]).write(note="connected").saw(snapshot)
-    assert reading.check().says("G2", "is processing after its end")
 
 
 def test_a_thread_that_was_shown_to_somebody_else(reading: Reading) -> None:

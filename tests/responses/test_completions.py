@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import threading
-import time
-from collections.abc import Iterator
 from typing import Any
 
 import httpx2 as httpx
@@ -16,16 +13,13 @@ from openai import AsyncOpenAI
 from openai.types.chat import ChatCompletionChunk, ChatCompletionMessageParam
 from pydantic import BaseModel
 
-from tests.proxy import Proxy
-from tests.responses.served import Caller, caller, calling
+from tests.responses.completing import MODEL, SLOW, listed, user
+from tests.responses.served import Caller, caller
 from tests.responses.told import PIXEL
 from tests.support.stack import Stack, until
 
 __all__ = ["caller"]  # a fixture
 
-MODEL = "scripted/echo"
-SLOW = "!delay 0.02\n!words 60"
-WORDS = " ".join(f"w{number}" for number in range(1, 61))
 WEATHER: Any = {
     "type": "function",
     "function": {
@@ -36,17 +30,8 @@ WEATHER: Any = {
 }
 
 
-def user(content: Any) -> ChatCompletionMessageParam:
-    return {"role": "user", "content": content}
-
-
 def text(chunks: list[ChatCompletionChunk]) -> str:
     return "".join(choice.delta.content or "" for chunk in chunks for choice in chunk.choices)
-
-
-def listed(caller: Caller) -> list[str]:
-    """The threads that lists show."""
-    return [thread["id"] for thread in caller.api.get("/api/threads").json()["data"]]
 
 
 def test_a_completion_is_a_reply_in_a_thread_of_its_own(caller: Caller) -> None:
@@ -151,93 +136,6 @@ def test_an_image_comes_inline(caller: Caller) -> None:
 def test_a_text_that_was_cut_says_why(caller: Caller, reason: str) -> None:
     made = caller.openai.chat.completions.create(model=MODEL, messages=[user(f"one two\n!finish {reason}")])
     assert (made.choices[0].message.content, made.choices[0].finish_reason) == ("one two", reason)
-
-
-def test_who_leaves_stops_nothing(caller: Caller) -> None:
-    chunks = caller.openai.chat.completions.create(model=MODEL, messages=[user(SLOW)], stream=True)
-    first = next(iter(chunks))
-    chunks.close()
-    behind = caller.behind(first.id)
-    assert caller.ended(behind["id"])["content"] == WORDS
-    assert caller.openai.responses.retrieve(first.id.replace("chatcmpl-", "resp_")).output_text == WORDS
-
-
-def test_a_killed_worker_repeats_and_loses_nothing(stack: Stack, caller: Caller) -> None:
-    got = list[str]()
-    chunks = caller.openai.chat.completions.create(model=MODEL, messages=[user(SLOW)], stream=True)
-    for chunk in chunks:
-        got += [choice.delta.content or "" for choice in chunk.choices]
-        if len(got) == 10:
-            stack.kill("worker")
-            stack.start_worker()
-    assert "".join(got) == WORDS
-    assert caller.behind(chunk.id)["attempt"] == 2
-
-
-def test_a_killed_worker_costs_one_who_waits_time_alone(stack: Stack, caller: Caller) -> None:
-    def kill() -> None:
-        time.sleep(0.5)
-        stack.kill("worker")
-        stack.start_worker()
-
-    killer = threading.Thread(target=kill)
-    killer.start()
-    made = caller.openai.chat.completions.create(model=MODEL, messages=[user(SLOW)])
-    killer.join()
-    assert made.choices[0].message.content == WORDS
-
-
-@pytest.fixture
-def proxy(stack: Stack) -> Iterator[Proxy]:
-    with Proxy("127.0.0.1", stack.port) as proxy:
-        yield proxy
-
-
-def _heal_after_one(proxy: Proxy) -> None:
-    until(lambda: proxy.connections == 1 and not proxy.open)
-    proxy.heal()
-
-
-def test_the_sdks_own_retry_comes_to_the_same_reply(stack: Stack, proxy: Proxy) -> None:
-    with calling(stack, f"http://127.0.0.1:{proxy.port}") as ben:
-        proxy.drop_responses()
-        healer = threading.Thread(
-            target=lambda: until(lambda: proxy.connections == 1 and not proxy.open) and proxy.heal()
-        )
-        healer.start()
-        made = ben.openai.chat.completions.create(model=MODEL, messages=[user("Hello")], store=True)
-        healer.join()
-        assert proxy.connections > 1
-        assert made.choices[0].message.content == "Hello"
-        assert listed(ben) == [ben.behind(made.id)["thread_id"]]
-
-
-def test_who_waits_while_the_server_restarts_gets_the_same_reply(stack: Stack, caller: Caller) -> None:
-    def restart() -> None:
-        until(lambda: listed(caller), what="the reply's thread")
-        stack.kill("web", signal.SIGTERM)
-        stack.start_web()
-
-    restarter = threading.Thread(target=restart)
-    restarter.start()
-    patient = caller.openai.with_options(max_retries=30)
-    made = patient.chat.completions.create(model=MODEL, messages=[user(SLOW)], store=True)
-    restarter.join()
-    assert made.choices[0].message.content == WORDS
-    assert listed(caller) == [caller.behind(made.id)["thread_id"]]
-
-
-def test_a_revoked_key_ends_its_streams(caller: Caller) -> None:
-    made = caller.api.post("/api/keys", json={"name": "to revoke"}).json()
-    asking = caller.openai.with_options(api_key=made["key"])
-    chunks = asking.chat.completions.create(model=MODEL, messages=[user("!delay 0.1\n!words 100")], stream=True)
-    first = next(iter(chunks))
-    caller.api.delete(f"/api/keys/{made['id']}")
-    began = time.monotonic()
-    with pytest.raises(openai.APIError, match="interrupted"):
-        list(chunks)
-    assert time.monotonic() - began < 5
-    assert caller.behind(first.id)["status"] == "processing"
 
 
 def test_an_idempotency_key_finds_the_same_reply_streamed_or_whole(caller: Caller) -> None:

