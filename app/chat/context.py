@@ -9,11 +9,13 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Row, bindparam, select
+from sqlalchemy import Row, and_, bindparam, select
 from sqlalchemy.orm import Session
 
 from app.chat import goals, history, steps
 from app.chat.goals import Goal
+from app.chat.history import Said
+from app.chat.reading import upwards
 from app.chat.steps import Taken
 from app.config import Settings
 from app.llm import providers
@@ -25,16 +27,20 @@ from app.models.columns import table
 
 # Built once, and on tables: to build a statement costs more than to send it, and to make objects of the ORM as much.
 _message, _thread, _user, _job = table(Message).c, table(Thread).c, table(User).c, table(Job).c
+_up = upwards(_message.job_id == bindparam("job"))
+# The reply, with what is known of its job, thread and user, and what is above it: of one moment, as one statement.
 _WORK = (
-    select(_message.id, _message.parent_id, _message.model_id, _message.parameters)
+    select(*(_message[name] for name in Said._fields), _message.model_id)
     .add_columns(_thread.settings.label("thread_settings"))
     .add_columns(_user.id.label("user_id"), _user.name.label("user_name"), _user.preferences)
     .add_columns(_job.attempt, _job.settled, _job.started_at)
-    .join_from(table(Message), table(Thread), _thread.id == _message.thread_id)
-    .join(table(User), _user.id == _message.user_id)
-    .join(table(Job), _job.id == _message.job_id)
-    .where(_message.job_id == bindparam("job"))
+    .join_from(_up, table(Message), _message.id == _up.c.id)
+    .outerjoin(table(Job), and_(_job.id == _message.job_id, _up.c.depth == 1))
+    .outerjoin(table(Thread), _thread.id == _job.thread_id)
+    .outerjoin(table(User), _user.id == _thread.user_id)
+    .order_by(_up.c.depth)
 )
+_MOST = 1 + 500
 
 _GO_ON = "Go on exactly where you stopped, without repeating anything and without a word about it."
 
@@ -68,7 +74,7 @@ class Work:
 
 def gather(session: Session, settings: Settings, job_id: UUID, at: datetime) -> Work:
     """The work of `job_id`, as of `at`. Raises ModelUnavailable when its model has gone since it was accepted."""
-    reply = session.execute(_WORK, {"job": job_id}).one()
+    reply, *above = session.execute(_WORK, {"job": job_id, "most": _MOST}).all()
     model_id = str(reply.model_id)
     provider, model = providers.resolve(settings, model_id)
     chosen = _chosen(reply)
@@ -79,7 +85,9 @@ def gather(session: Session, settings: Settings, job_id: UUID, at: datetime) -> 
     max_output = _max_output(settings, chosen, model)
     budget = _budget(settings, chosen, model, max_output) - estimate(system)
     taken = tuple(steps.of_job(session, job_id)) if reply.attempt > 1 else ()
-    shown = history.gather(session, reply.parent_id, budget, model, without=sum(step.said for step in taken))
+    # What was said into the reply itself its steps have at their places.
+    rows = [Said(*row[: len(Said._fields)]) for row in above[sum(step.said for step in taken) :]]
+    shown = history.gather(session, rows, budget, model)
     turns = shown.turns
     content = next((turn.content for turn in reversed(turns) if turn.role == "user"), "")
     if "continues" in reply.parameters:

@@ -102,7 +102,7 @@ def announce(job_id: UUID) -> bool:
 
     Safe to repeat: the log takes only one.
     """
-    with reading(one_state=False) as session:
+    with reading() as session:
         ended = _ended_in(session, job_id)
         # In a thread where nothing goes on, nothing waits.
         freed = [] if ended is not None and ended[1].status == "idle" else queue.successors(session, job_id)

@@ -7,20 +7,15 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, cast
 from uuid import UUID
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.chat import attaching, items, steps
 from app.chat.attaching import PDF, TEXT
-from app.chat.reading import UPWARDS
 from app.chat.steps import Taken
 from app.llm.catalog import Model
 from app.llm.tokens import estimate, estimate_bytes
 from app.llm.types import Part, Role, Turn
-from app.models import Message
-from app.models.columns import table
 
-_MAX_TURNS = 500
 _TURN_TOKENS = 4  # what a provider adds around each message
 # What a picture costs differs; this is about what a large one does. A page of a PDF has some thousand bytes.
 _IMAGE_TOKENS = 1_500
@@ -28,7 +23,7 @@ _PDF_BYTES_A_TOKEN = 20
 _APART = "\n\n"
 
 
-class _Said(NamedTuple):
+class Said(NamedTuple):
     """What the history takes of a message."""
 
     id: UUID
@@ -41,15 +36,6 @@ class _Said(NamedTuple):
     parameters: dict[str, Any]
 
 
-# On a table: to make objects of the ORM takes three times as long, for each message that a model is shown.
-_message = table(Message).c
-_UPWARDS = (
-    select(*(_message[name] for name in _Said._fields))
-    .join(UPWARDS, UPWARDS.c.id == _message.id)
-    .order_by(UPWARDS.c.depth)
-)
-
-
 @dataclass(frozen=True, slots=True)
 class History:
     """Oldest first. `has_foreign_calls`: calls of functions that are not ours are among them."""
@@ -58,14 +44,11 @@ class History:
     has_foreign_calls: bool
 
 
-def gather(session: Session, leaf: UUID | None, budget: int, model: Model, without: int) -> History:
-    """What ends in `leaf`, within `budget` tokens. The last message always goes along: better refused than unasked.
-
-    `without` that many at its end, which were said into the reply itself: its steps have them at their places.
-    """
-    rows = [_Said(*row) for row in session.execute(_UPWARDS, {"leaf": leaf, "most": _MAX_TURNS})][without:]
+def gather(session: Session, rows: Sequence[Said], budget: int, model: Model) -> History:
+    """Of `rows`, newest first, what is within `budget` tokens. The last message always goes along: better refused than
+    unasked."""
     taken = steps.with_calls(session, (row.id for row in rows if row.job_id is not None))
-    kept: list[tuple[_Said, list[Turn]]] = []
+    kept: list[tuple[Said, list[Turn]]] = []
     for row in rows:
         turns = _of_message(row, taken.get(row.id, ()))
         budget -= sum(_tokens(turn) for turn in turns) + sum(_weight(one, model) for one in row.attachments)
@@ -97,7 +80,7 @@ def paired(turns: Iterable[Turn]) -> tuple[Turn, ...]:
     return tuple(placed)
 
 
-def _joined(shown: Iterable[tuple[_Said, Sequence[Turn]]]) -> list[Turn]:
+def _joined(shown: Iterable[tuple[Said, Sequence[Turn]]]) -> list[Turn]:
     """The turns, neighbouring ones joined that one assistant has said elsewhere: words and calls came as items."""
     turns: list[Turn] = []
     was_given = False
@@ -113,7 +96,7 @@ def _joined(shown: Iterable[tuple[_Said, Sequence[Turn]]]) -> list[Turn]:
     return turns
 
 
-def _of_message(row: _Said, taken: Sequence[Taken]) -> list[Turn]:
+def _of_message(row: Said, taken: Sequence[Taken]) -> list[Turn]:
     """A message as turns: one, several where it called tools, none where it ended before its first word."""
     if taken and "continues" not in row.parameters:
         return list(steps.turns(taken))
@@ -125,7 +108,7 @@ def _of_message(row: _Said, taken: Sequence[Taken]) -> list[Turn]:
     return [Turn(cast("Role", row.role), row.content, calls)]
 
 
-def _with_attachments(turn: Turn, row: _Said, contents: Mapping[UUID, bytes], model: Model) -> Turn:
+def _with_attachments(turn: Turn, row: Said, contents: Mapping[UUID, bytes], model: Model) -> Turn:
     """A user's turn with what came with it, as far as the model can be shown it: a text in words, the rest in parts."""
     words, parts = [turn.content] if turn.content else [], list[Part]()
     for one in row.attachments:

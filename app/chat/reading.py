@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from sqlalchemy import CTE, Integer, bindparam, literal, select
+from sqlalchemy import CTE, ColumnElement, Integer, bindparam, literal, select
 from sqlalchemy.orm import Session
 
 from app.chat import assembling, owning
@@ -16,18 +16,20 @@ from app.ids import parse_id
 from app.models import Message
 from app.models.columns import table
 
+_message = table(Message).c
 
-def _upwards() -> CTE:
-    message = table(Message).c
-    first = select(message.id, message.parent_id, literal(1).label("depth")).where(message.id == bindparam("leaf"))
+
+def upwards(leaf: ColumnElement[bool]) -> CTE:
+    """The message for which `leaf` holds, at depth 1, and what it answers: the parameter `most` of them at most."""
+    first = select(_message.id, _message.parent_id, literal(1).label("depth")).where(leaf)
     up = first.cte(recursive=True)
-    further = select(message.id, message.parent_id, up.c.depth + 1).join(up, message.id == up.c.parent_id)
+    further = select(_message.id, _message.parent_id, up.c.depth + 1).join(up, _message.id == up.c.parent_id)
     return up.union_all(further.where(up.c.depth < bindparam("most", type_=Integer)))
 
 
-# `leaf` and what it answers, upwards, `most` at most. Once: to build a statement costs more than to send it.
-UPWARDS = _upwards()
-_ANCESTORS = select(UPWARDS.c.id).order_by(UPWARDS.c.depth)
+# Built once: to build a statement costs more than to send it.
+_up = upwards(_message.id == bindparam("leaf"))
+_ANCESTORS = select(_up.c.id).order_by(_up.c.depth)
 
 
 def get(user_id: UUID, message_id: UUID) -> MessageObject:

@@ -92,7 +92,7 @@ def _gather(workshop: Workshop, claim: Claim) -> Work | None:
 
 
 def _read(workshop: Workshop, claim: Claim) -> Work:
-    with reading(one_state=False) as session:
+    with reading(one_state=claim.attempt > 1) as session:  # else there are no steps that must fit the rest
         return context.gather(session, workshop.settings, claim.job_id, claim.claimed_at)
 
 

@@ -12,12 +12,14 @@ from hypothesis import strategies as st
 from app.chat import context, history
 from app.chat.attaching import attachment
 from app.chat.context import Work
+from app.chat.history import Said
 from app.chat.items import Given
 from app.chat.objects import Sent
 from app.chat.steps import NO_RESULT
 from app.database import reading
 from app.extensions import settings
 from app.llm.types import JsonFormat, Named, Part, ToolCall, ToolSpec, Turn
+from app.models import Message
 from tests.chat.asking import PDF, PNG, WEATHER, assistant, job_of, offered, output, respond, url
 from tests.support.shared_app import MakeApp
 
@@ -118,7 +120,9 @@ def test_what_was_attached_is_shown_where_the_model_can_see_it(user_id: UUID, ma
     work = work_of(sent)
     with reading() as session:
         blind = replace(work.model, images=False, pdfs=False)
-        [turn] = history.gather(session, sent.message.id, 10_000, blind, without=0).turns
+        message = session.get_one(Message, sent.message.id)
+        said = Said(*(getattr(message, name) for name in Said._fields))
+        [turn] = history.gather(session, [said], 10_000, blind).turns
     assert turn.parts == ()
     assert "cat.png, image/png, is not shown to you" in turn.content
 

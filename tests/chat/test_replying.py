@@ -214,4 +214,4 @@ def test_a_reply_costs_its_worker_so_many_statements(workshop: Workshop, user_id
     with asked(db.engine) as found:
         replying.process_message(workshop, job_id)
     own = [one.statement for one in found if one.thread == threading.current_thread().name]
-    assert len(own) == {"sqlite": 16, "postgresql": 14}[db.engine.dialect.name]
+    assert len(own) == {"sqlite": 15, "postgresql": 13}[db.engine.dialect.name]
