@@ -40,7 +40,7 @@ _WORK = (
     .outerjoin(table(User), _user.id == _thread.user_id)
     .order_by(_up.c.depth)
 )
-_MOST = 1 + 500
+_MOST = 1 + 500  # the reply, and so many above it
 
 _GO_ON = "Go on exactly where you stopped, without repeating anything and without a word about it."
 
