@@ -132,8 +132,7 @@ def _mark_announced(job_id: UUID, cursor: str | None) -> None:
         if cursor and writes_at_once(session):
             session.execute(_MARK_AND_PLACE, {"job": job_id, "cursor": cursor})
             return
-        lifecycle.mark_announced(session, job_id)
-        if cursor:
+        if lifecycle.mark_announced(session, job_id) and cursor:
             session.execute(_PLACE, {"job": job_id, "cursor": cursor})
 
 

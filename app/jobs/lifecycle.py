@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import Row, select
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import InstrumentedAttribute, Session
 from sqlalchemy.sql.dml import Update
@@ -56,13 +56,7 @@ def claim(session: Session, job_id: UUID, lease_id: UUID, reply_seconds: float, 
     The deadline starts with the first claim; a lease that has lapsed claims nothing.
     """
     named = _Named(job_id, lease_id=lease_id, crashes_below=crashes_below)
-    wanted = named.parameters(moves.CLAIM) | {"seconds": reply_seconds}
-    if writes_at_once(session):
-        row = session.execute(statements.CLAIM_AND_OPEN, wanted | {"opened": new_id()}).one_or_none()
-    else:
-        row = session.execute(statements.CLAIM, wanted).one_or_none()
-        if row is not None:
-            session.execute(statements.OPEN_ATTEMPT, {"job_id": job_id, "number": row.attempt, "lease_id": lease_id})
+    row = _claimed(session, named.parameters(moves.CLAIM) | {"seconds": reply_seconds})
     if row is None:
         return None
     left = (row.deadline_at - row.now).total_seconds()
@@ -227,6 +221,17 @@ def request_cancel(session: Session, job_id: UUID) -> bool:
 def mark_announced(session: Session, job_id: UUID) -> bool:
     """Note that the job's last event was sent."""
     return _moved(session, moves.MARK_ANNOUNCED, statements.MARK_ANNOUNCED, _Named(job_id))
+
+
+def _claimed(session: Session, wanted: dict[str, Any]) -> Row[Any] | None:
+    """Make the claim, and open its attempt with it."""
+    if writes_at_once(session):
+        return session.execute(statements.CLAIM_AND_OPEN, wanted | {"opened": new_id()}).one_or_none()
+    row = session.execute(statements.CLAIM, wanted).one_or_none()
+    if row is not None:
+        opened = {"job_id": wanted["job"], "number": row.attempt, "lease_id": wanted["of_lease_id"]}
+        session.execute(statements.OPEN_ATTEMPT, opened)
+    return row
 
 
 def _move(session: Session, transition: Transition, named: _Named, outcome: str = "", **values: Any) -> bool:

@@ -29,7 +29,7 @@ def idle(_number: int) -> Response:
 
     def silence() -> Iterator[str]:
         yield "data: {}\n\n"
-        time.sleep(3600)
+        time.sleep(3600)  # the silence that it is
 
     return Response(silence(), mimetype="text/event-stream")
 

@@ -110,7 +110,7 @@ class Reader:
             try:
                 self._read()
             except (httpx.TransportError, AssertionError):  # it is being restarted
-                time.sleep(0.1)
+                time.sleep(0.1)  # before it asks again
 
     def _read(self) -> None:
         for event, cursor in sse(self._client, self._path, self._cursor):

@@ -69,7 +69,7 @@ class Soak:
         for _ in range(chance.randrange(1, 6)):
             if chance.random() < 0.3:
                 self.freeze(claim)
-            time.sleep(chance.random() * 0.02)
+            time.sleep(chance.random() * 0.02)  # the work itself
             text += f"{claim.attempt} "
             self.append(claim, text)
             self.guarded(claim, text)
@@ -86,7 +86,7 @@ class Soak:
         while rows.job(claim.job_id).attempt == claim.attempt and time.monotonic() < deadline:
             if rows.job(claim.job_id).status in TERMINAL or self.over.is_set():
                 return
-            time.sleep(0.005)
+            time.sleep(0.005)  # before it looks again
 
     def append(self, claim: Claim, text: str) -> None:
         message = str(rows.reply_of(claim.job_id).id)

@@ -107,9 +107,8 @@ def _strike_all(scene: Scene, blows: list[Blow], seconds: float) -> None:
             blow = waiting.pop(0)
             print(blow, flush=True)
             lasting.append((blow.until, strike(scene, blow.fault, next(count))))
-        time.sleep(0.05)
-    while time.monotonic() - began < seconds:
-        time.sleep(0.05)
+        time.sleep(0.05)  # before it looks again what is due
+    time.sleep(max(0.0, began + seconds - time.monotonic()))  # the rest of the time that was asked for
 
 
 if __name__ == "__main__":
