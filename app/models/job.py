@@ -5,18 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, String, Text, text
+from sqlalchemy import ForeignKey, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.clock import UtcDateTime, now
 from app.extensions import Base
-from app.models.columns import CreatedAt, Key
+from app.models.columns import CreatedAt, Key, partial
 from app.models.status import Status, status_type
-
-
-def _partial(name: str, column: str, where: str) -> Index:
-    """An index over the few rows that the reaper asks about, however many have ended."""
-    return Index(name, column, sqlite_where=text(where), postgresql_where=text(where))
 
 
 class Job(Base):
@@ -32,22 +27,21 @@ class Job(Base):
 
     __tablename__ = "jobs"
     __table_args__ = (
-        _partial("ix_jobs_pending", "next_publish_at", "status = 'pending'"),
-        _partial("ix_jobs_waiting", "wake_at", "status = 'waiting'"),
-        _partial("ix_jobs_processing", "lease_id", "status = 'processing'"),
-        _partial("ix_jobs_asking", "action_expires_at", "status = 'requires_action'"),
-        _partial("ix_jobs_deadline", "deadline_at", "status IN ('pending', 'processing')"),
-        _partial("ix_jobs_unannounced", "finished_at", "finished_at IS NOT NULL AND announced_at IS NULL"),
-        _partial(
-            "ix_jobs_cancelling", "cancel_requested_at", "cancel_requested_at IS NOT NULL AND finished_at IS NULL"
-        ),
+        partial("ix_jobs_after_id", "after_id"),
+        partial("ix_jobs_pending", "next_publish_at", "status = 'pending'"),
+        partial("ix_jobs_waiting", "wake_at", "status = 'waiting'"),
+        partial("ix_jobs_processing", "lease_id", "status = 'processing'"),
+        partial("ix_jobs_asking", "action_expires_at", "status = 'requires_action'"),
+        partial("ix_jobs_deadline", "deadline_at", "status IN ('pending', 'processing')"),
+        partial("ix_jobs_unannounced", "finished_at", "finished_at IS NOT NULL AND announced_at IS NULL"),
+        partial("ix_jobs_cancelling", "cancel_requested_at", "cancel_requested_at IS NOT NULL AND finished_at IS NULL"),
     )
 
     id: Mapped[Key]
     task: Mapped[str] = mapped_column(String(100))
     queue: Mapped[str] = mapped_column(String(40))
     thread_id: Mapped[UUID] = mapped_column(ForeignKey("threads.id", ondelete="CASCADE"), index=True)
-    after_id: Mapped[UUID | None] = mapped_column(ForeignKey("jobs.id", ondelete="SET NULL"), index=True)
+    after_id: Mapped[UUID | None] = mapped_column(ForeignKey("jobs.id", ondelete="SET NULL"))
     request_id: Mapped[str | None] = mapped_column(String(128))
     status: Mapped[Status] = mapped_column(status_type(), default=Status.PENDING)
     attempt: Mapped[int] = mapped_column(default=0)

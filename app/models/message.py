@@ -7,18 +7,12 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import JSON, ForeignKey, Index, String, Text, text
+from sqlalchemy import JSON, ForeignKey, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.clock import UtcDateTime
 from app.extensions import Base
-from app.models.columns import Cents, CreatedAt, Key
-
-
-def _partial(name: str, column: str) -> Index:
-    """An index over the few rows that have a value there."""
-    where = text(f"{column} IS NOT NULL")
-    return Index(name, column, sqlite_where=where, postgresql_where=where)
+from app.models.columns import Cents, CreatedAt, Key, partial
 
 
 class Message(Base):
@@ -36,17 +30,19 @@ class Message(Base):
     __tablename__ = "messages"
     __table_args__ = (
         Index("ix_messages_thread_id_id", "thread_id", "id"),
-        _partial("ix_messages_fingerprint", "fingerprint"),
-        _partial("ix_messages_removed_at", "removed_at"),
+        partial("ix_messages_parent_id", "parent_id"),
+        partial("ix_messages_steers_job_id", "steers_job_id"),
+        partial("ix_messages_fingerprint", "fingerprint"),
+        partial("ix_messages_removed_at", "removed_at"),
     )
 
     id: Mapped[Key]
     thread_id: Mapped[UUID] = mapped_column(ForeignKey("threads.id", ondelete="CASCADE"))
     user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
-    parent_id: Mapped[UUID | None] = mapped_column(ForeignKey("messages.id", ondelete="CASCADE"), index=True)
+    parent_id: Mapped[UUID | None] = mapped_column(ForeignKey("messages.id", ondelete="CASCADE"))
     job_id: Mapped[UUID | None] = mapped_column(ForeignKey("jobs.id", ondelete="SET NULL"), unique=True)
     # No foreign key: SQLite cannot add one to a table that is there. A job that has one goes with its whole thread.
-    steers_job_id: Mapped[UUID | None] = mapped_column(index=True)
+    steers_job_id: Mapped[UUID | None]
     role: Mapped[str] = mapped_column(String(20))
     content: Mapped[str] = mapped_column(Text, default="")
     meta: Mapped[dict[str, Any]] = mapped_column("metadata", JSON, default=dict)

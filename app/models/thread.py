@@ -11,7 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.clock import UtcDateTime
 from app.extensions import Base
-from app.models.columns import CreatedAt, Key
+from app.models.columns import CreatedAt, Key, partial
 
 
 class Thread(Base):
@@ -25,7 +25,7 @@ class Thread(Base):
     __table_args__ = (
         Index("ix_threads_user_id_updated_at", "user_id", "updated_at", "id"),
         Index("ix_threads_user_id_created_at", "user_id", "created_at", "id"),
-        Index("ix_threads_deleted_at", "deleted_at"),
+        partial("ix_threads_deleted_at", "deleted_at"),
     )
 
     id: Mapped[Key]
