@@ -1,8 +1,11 @@
-"""Clients of Redis: they give up soon, and do not look twice at a connection that has just answered."""
+"""Clients of Redis: they give up soon, do not look twice at a connection that has just answered, and need not wait for
+an answer before they go on."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from redis import Connection, Redis
@@ -26,6 +29,26 @@ def quick(timeout_seconds: float) -> dict[str, Any]:
         "socket_connect_timeout": timeout_seconds,
         "retry": Retry(NoBackoff(), 0),
     }
+
+
+@contextmanager
+def sent(client: Redis, *command: Any) -> Iterator[None]:
+    """Send a command before the block, and read its answer after it.
+
+    Raises RedisError, where it could not be sent or where there is no answer.
+    """
+    pool = client.connection_pool
+    connection = pool.get_connection()
+    try:
+        connection.send_command(*command)  # type: ignore[no-untyped-call]  # redis-py's own is not typed
+        try:
+            yield
+        except BaseException:
+            connection.disconnect()  # type: ignore[no-untyped-call]  # its next user would be given this answer
+            raise
+        connection.read_response()
+    finally:
+        pool.release(connection)
 
 
 def trusting(kind: type[Connection]) -> type[Connection]:

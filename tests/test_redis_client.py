@@ -1,4 +1,5 @@
-"""A client's pool replaces connections that were closed, and asks only of those that have been silent."""
+"""A client's pool replaces connections that were closed, and asks only of those that have been silent. What is sent
+before a block is answered after it."""
 
 from __future__ import annotations
 
@@ -7,9 +8,11 @@ from collections.abc import Iterator
 import pytest
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import ResponseError
 
 from app import redis_client
 from tests.support.own_valkey import OwnValkey, own_valkey
+from tests.support.stack import until
 
 __all__ = ["own_valkey"]
 
@@ -56,3 +59,23 @@ def test_one_that_has_just_answered_is_not_looked_at(client: Redis, monkeypatch:
     monkeypatch.setattr(redis_client, "_TRUST_SECONDS", 0)
     client.ping()
     assert looks == [0]
+
+
+def test_what_was_sent_is_done_before_its_answer_is_read(client: Redis) -> None:
+    with redis_client.sent(client, "SET", "word", "here"):
+        until(lambda: client.get("word") == "here")
+
+
+def test_nobody_else_is_given_an_answer_that_a_block_did_not_come_to_read(client: Redis) -> None:
+    with pytest.raises(ZeroDivisionError), redis_client.sent(client, "ECHO", "first"):
+        assert 1 / 0
+    assert client.echo("second") == "second"
+    assert len(client.client_list()) == 1
+
+
+def test_an_error_that_was_answered_comes_after_the_block(client: Redis) -> None:
+    passed = []
+    with pytest.raises(ResponseError), redis_client.sent(client, "NONSENSE"):
+        passed.append("the block")
+    assert passed == ["the block"]
+    assert client.ping()

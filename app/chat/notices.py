@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
 import structlog
 from redis.exceptions import RedisError
 
@@ -35,7 +38,24 @@ def message_event(type_: str, message: MessageObject) -> Event:
 
 def send(*to_send: Event) -> None:
     """Append events that are nobody's attempt's; without Redis they are lost."""
-    try:
+    with _losing():
         log.append(redis(), settings(), to_send)
+
+
+@contextmanager
+def sending(*to_send: Event) -> Iterator[None]:
+    """Append such events, and wait for it only after the block: what that sends to Redis gets there later."""
+    with ExitStack() as answer:
+        with _losing():
+            answer.enter_context(log.appending(redis(), settings(), to_send))
+        yield
+        with _losing():
+            answer.close()
+
+
+@contextmanager
+def _losing() -> Iterator[None]:
+    try:
+        yield
     except RedisError as error:
         logger.warning("notice not sent; readers fall back to the database", error=type(error).__name__)

@@ -21,12 +21,13 @@ from app.stream.events import Event
 def accepted(messages: Iterable[MessageObject]) -> None:
     """Tell of new messages, and wake a worker for a reply that can begin at once."""
     made = list(messages)
-    notices.messages_created(*made)
+    ready = [each.job_id for each in made if each.status is Status.PENDING and each.queue_position is None]
+    with notices.sending(*(notices.message_event(events.CREATED, each) for each in made)):
+        for job_id in filter(None, ready):
+            queue.publish(job_id, PROCESS_MESSAGE, queue.REPLIES)
     for reply in made:
         if reply.status is Status.WAITING:
             waits(reply, "It shall be answered later.")
-        elif reply.status is Status.PENDING and reply.queue_position is None and reply.job_id is not None:
-            queue.publish(reply.job_id, PROCESS_MESSAGE, queue.REPLIES)
 
 
 def enqueued(job_ids: Sequence[UUID]) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha1
 from typing import Any
@@ -12,6 +13,7 @@ from redis import Redis
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from app.config import Settings
+from app.redis_client import sent
 from app.stream.events import Event, decode
 
 # Fence, append, trim, expire and publish as one step that nothing can come between, for each of some events.
@@ -80,22 +82,45 @@ def append(client: Redis, settings: Settings, events: Sequence[Event]) -> list[s
 
     Raises RedisError when the outcome is unknown.
     """
-    portions = (events[at : at + _PORTION] for at in range(0, len(events), _PORTION))
-    return [outcome for portion in portions for outcome in _append(client, settings, portion)]
+    return [outcome for portion in _portions(events) for outcome in _append(client, settings, portion)]
+
+
+@contextmanager
+def appending(client: Redis, settings: Settings, events: Sequence[Event]) -> Iterator[None]:
+    """Append `events`, and wait for it only after the block; what the block sends to Redis gets there later.
+
+    Raises RedisError, before the block or after it.
+    """
+    *earlier, last = _portions(events) or [events]
+    for portion in earlier:
+        _append(client, settings, portion)
+    # The whole script: that a Redis does not know it by its hash would come to light too late.
+    with sent(client, "EVAL", _APPEND, *_given(settings, last)):
+        yield
+
+
+def _portions(events: Sequence[Event]) -> list[Sequence[Event]]:
+    return [events[at : at + _PORTION] for at in range(0, len(events), _PORTION)]
 
 
 def _append(client: Redis, settings: Settings, events: Sequence[Event]) -> list[str | Refused]:
+    given = _given(settings, events)
+    try:
+        cursors: Any = client.evalsha(_APPEND_SHA, *given)
+    except NoScriptError:  # Redis was restarted empty
+        cursors = client.eval(_APPEND, *given)
+    return [Refused() if cursor is None else str(cursor) for cursor in cursors]
+
+
+def _given(settings: Settings, events: Sequence[Event]) -> tuple[Any, ...]:
+    """What the script takes: the number of its keys, its keys and its arguments."""
     keys: list[str] = []
     arguments: list[str | int] = [settings.log_events, settings.log_seconds]
     for event in events:
         names = Keys(event.thread_id)
         keys += (names.log, names.fence)
         arguments += (event.message_id or "", event.attempt, int(event.is_terminal), event.json(), names.channel)
-    try:
-        cursors: Any = client.evalsha(_APPEND_SHA, len(keys), *keys, *arguments)
-    except NoScriptError:  # Redis was restarted empty
-        cursors = client.eval(_APPEND, len(keys), *keys, *arguments)
-    return [Refused() if cursor is None else str(cursor) for cursor in cursors]
+    return len(keys), *keys, *arguments
 
 
 def read(client: Redis, thread_id: str, after: str) -> list[Event] | None:
@@ -143,4 +168,5 @@ def _events(entries: Any) -> list[Event]:
     return [decode(fields["e"], cursor) for cursor, fields in entries]
 
 
-__all__ = ["START", "Keys", "RedisError", "Refused", "append", "delete", "order", "read", "read_all", "read_tail"]
+__all__ = ["START", "Keys", "RedisError", "Refused", "append", "appending", "delete", "order"]
+__all__ += ["read", "read_all", "read_tail"]

@@ -12,6 +12,7 @@ from app.stream import events, log
 from app.stream.events import Event, decode
 from app.stream.log import Keys, Refused
 from tests.stream.conftest import delta, end
+from tests.support.stack import until
 
 REPLY, OTHER = "11111111-1111-7111-8111-111111111111", "22222222-2222-7222-8222-222222222222"
 
@@ -107,6 +108,22 @@ def test_one_call_appends_the_events_of_many_threads(client: Redis, settings: Se
 def calls(client: Redis) -> int:
     """How often the script was called."""
     return int(client.info("commandstats")["cmdstat_evalsha"]["calls"])
+
+
+def test_events_that_are_being_appended_are_there_before_the_answer_is_read(
+    client: Redis, settings: Settings, thread_id: str
+) -> None:
+    texts = [str(n) for n in range(500)]
+    client.script_flush()
+    with log.appending(client, settings, [delta(thread_id, REPLY, text) for text in texts]):
+        until(lambda: client.xlen(Keys(thread_id).log) == len(texts))
+    assert [event.fields["text"] for event in log.read_all(client, thread_id)] == texts
+
+
+def test_nothing_to_append_is_nothing_appended(client: Redis, settings: Settings, thread_id: str) -> None:
+    with log.appending(client, settings, []):
+        pass
+    assert log.append(client, settings, []) == log.read_all(client, thread_id) == []
 
 
 def test_what_follows_a_known_cursor_is_exactly_the_rest(client: Redis, settings: Settings, thread_id: str) -> None:
