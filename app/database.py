@@ -24,7 +24,7 @@ _sqlite_writers = threading.Lock()
 
 _BEGIN_WRITING = "BEGIN IMMEDIATE"
 _ONE_STATE = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
-_EACH_ITSELF = {"isolation_level": "AUTOCOMMIT"}
+_TOGETHER = {"isolation_level": "READ COMMITTED"}
 
 # A connection of the pool that was in use so lately is not pinged before it is used again: a tenth of what a request
 # costs. One that PostgreSQL closed in that second fails the request that gets it.
@@ -52,6 +52,8 @@ def transaction() -> Iterator[Session]:
     with _turn(engine), Session(engine, expire_on_commit=False) as session:
         if _is_sqlite(engine):
             _begin_writing(session.connection())
+        else:
+            session.connection(execution_options=_TOGETHER)
         yield session
         session.commit()
 
@@ -68,7 +70,6 @@ def single() -> Iterator[Session]:
             yield session
         return
     with Session(engine, expire_on_commit=False) as session:
-        session.connection(execution_options=_EACH_ITSELF)
         yield session
         session.commit()
 
@@ -91,7 +92,8 @@ def reading(*, one_state: bool = True) -> Iterator[Session]:
             _raw(session.connection()).execute("BEGIN")  # it touches no file
             yield session
             return
-        session.connection(execution_options=_ONE_STATE if one_state else _EACH_ITSELF)
+        if one_state:
+            session.connection(execution_options=_ONE_STATE)
         yield session
         session.expunge_all()
         session.commit()  # with each rollback the driver forgets the statements that it has prepared
@@ -104,20 +106,20 @@ def glance() -> Iterator[Connection]:
     It costs less than half of `reading`, for what every request asks.
     """
     with db.engine.connect() as connection:
-        if not _is_sqlite(connection):  # where nobody begins one but we
-            connection.execution_options(**_EACH_ITSELF)
         yield connection
 
 
 def engine_options(settings: Settings) -> dict[str, Any]:
     """What `create_engine` is given for the database in `settings`.
 
-    The connection that was used last is taken first: its statements are prepared, and its pages are at hand.
+    The connection that was used last is taken first: its statements are prepared, and its pages are at hand. On both
+    databases each statement is a transaction by itself where nobody says otherwise; most are.
     """
     if settings.is_sqlite:  # to open one is cheap, and each that is kept is two files
         return {"pool_use_lifo": True, "pool_size": 5, "max_overflow": 35}
     # No more are opened for a rush, which would pay for it with some four milliseconds each: it waits its turn.
-    return {"pool_use_lifo": True, "pool_size": 10, "max_overflow": 0, "connect_args": {"connect_timeout": 5}}
+    limits = {"pool_size": 10, "max_overflow": 0, "connect_args": {"connect_timeout": 5}}
+    return {"isolation_level": "AUTOCOMMIT", "pool_use_lifo": True} | limits
 
 
 def prepare(engine: Engine, is_worker: bool) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 from uuid import UUID
 
 import pytest
 from flask import Flask
-from sqlalchemy import Connection, event, text
+from sqlalchemy import event, text
 
 from app.chat import cancelling, replying
 from app.chat.workshop import Workshop
@@ -25,7 +26,7 @@ from tests.chat.conftest import MakeWorkshop
 from tests.chat.test_replying import logged, posted, status, written
 from tests.support import rows
 from tests.support.broker import wake_ups
-from tests.support.locks import jobs_locked
+from tests.support.locks import jobs_locked, table_locked
 from tests.support.rows import outcomes, reply_of
 from tests.support.stack import until
 
@@ -198,15 +199,15 @@ def users_unreachable() -> Iterator[None]:
         with transaction() as session:
             session.execute(text("ALTER TABLE hidden RENAME TO users"))
         return
-    with db.engine.connect() as blocker:
-        blocker.execute(text("LOCK TABLE users IN ACCESS EXCLUSIVE MODE"))
-        event.listen(db.engine, "begin", _impatient)
+    with table_locked("users"):
+        event.listen(db.engine, "checkout", _impatient)
         yield
-        event.remove(db.engine, "begin", _impatient)
+        event.remove(db.engine, "checkout", _impatient)
+    db.engine.dispose()  # nobody else shall be impatient
 
 
-def _impatient(connection: Connection) -> None:
-    connection.exec_driver_sql("SET LOCAL lock_timeout = '50ms'")
+def _impatient(connection: Any, *_: object) -> None:
+    connection.execute("SET lock_timeout = '50ms'")
 
 
 def test_a_reply_that_cannot_be_gathered_because_of_the_database_is_handed_over(

@@ -5,11 +5,9 @@ from uuid import UUID
 
 import pytest
 from flask import Flask
-from sqlalchemy import text
 
 from app.clock import now
 from app.database import transaction
-from app.extensions import db
 from app.jobs import lifecycle
 from app.jobs.claim import Claim
 from app.jobs.presence import Presence
@@ -20,6 +18,7 @@ from app.models import Status
 from tests.jobs.conftest import MakePresence
 from tests.jobs.test_lease import lives, seconds_left
 from tests.support import rows
+from tests.support.locks import table_locked
 from tests.support.stack import until
 
 
@@ -110,17 +109,10 @@ def test_a_process_cut_off_from_its_database_falls_silent_before_its_lease_lapse
     lease_id = presence.lease_id
     assert lease_id is not None
     with presence.running(claim(presence)) as run:
-        with db.engine.connect() as blocker:
-            blocker.execute(_blocking())
+        with table_locked("worker_leases"):
             until(lambda: not presence.holds(lease_id), 5, "silence")
         assert stopped(run) is Stop.LOST
     until(lambda: presence.lease_id != lease_id, what="a new lease")
-
-
-def _blocking() -> object:
-    if db.engine.dialect.name == "sqlite":
-        return text("BEGIN IMMEDIATE")
-    return text("LOCK TABLE worker_leases IN ACCESS EXCLUSIVE MODE")
 
 
 def test_a_job_that_this_process_holds_but_does_not_work_on_is_recovered(presence: Presence, reaper: Reaper) -> None:
