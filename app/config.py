@@ -140,7 +140,7 @@ class Settings(BaseSettings):
     )
 
     # How a reply is read
-    flush_ms: float = Field(5, ge=0, description="Longest pause after a write of deltas, which is as long as it took.")
+    flush_ms: float = Field(2, ge=0, description="Pause after a write of deltas; more that comes goes out together.")
     checkpoint_seconds: float = Field(2, gt=0, description="Longest text stays only in Redis while a reply runs.")
     log_events: int = Field(
         5_000, ge=500, description="Entries a thread's log keeps: far more than between checkpoints."

@@ -32,21 +32,22 @@ def quick(timeout_seconds: float) -> dict[str, Any]:
 
 
 @contextmanager
-def sent(client: Redis, *command: Any) -> Iterator[None]:
-    """Send a command before the block, and read its answer after it.
+def sent(client: Redis, *command: Any) -> Iterator[list[Any]]:
+    """Send a command before the block, and read its answer after it, into the list that the block is given.
 
     Raises RedisError, where it could not be sent or where there is no answer.
     """
+    answers: list[Any] = []
     pool = client.connection_pool
     connection = pool.get_connection()
     try:
         connection.send_command(*command)  # type: ignore[no-untyped-call]  # redis-py's own is not typed
         try:
-            yield
+            yield answers
         except BaseException:
             connection.disconnect()  # type: ignore[no-untyped-call]  # its next user would be given this answer
             raise
-        connection.read_response()
+        answers.append(connection.read_response())
     finally:
         pool.release(connection)
 

@@ -62,8 +62,10 @@ def test_one_that_has_just_answered_is_not_looked_at(client: Redis, monkeypatch:
 
 
 def test_what_was_sent_is_done_before_its_answer_is_read(client: Redis) -> None:
-    with redis_client.sent(client, "SET", "word", "here"):
+    with redis_client.sent(client, "SET", "word", "here") as answers:
         until(lambda: client.get("word") == "here")
+        assert answers == []
+    assert answers == ["OK"]
 
 
 def test_nobody_else_is_given_an_answer_that_a_block_did_not_come_to_read(client: Redis) -> None:

@@ -47,7 +47,7 @@ def sending(*to_send: Event) -> Iterator[None]:
     """Append such events, and wait for it only after the block: what that sends to Redis gets there later."""
     with ExitStack() as answer:
         with _losing():
-            answer.enter_context(log.appending(redis(), settings(), to_send))
+            answer.enter_context(log.appending(redis(), settings(), to_send, in_order=True))
         yield
         with _losing():
             answer.close()

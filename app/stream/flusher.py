@@ -14,7 +14,7 @@ from redis.exceptions import RedisError
 
 from app.config import Settings
 from app.stream.events import Event
-from app.stream.log import Refused, append
+from app.stream.log import Refused, appending
 
 # What a flush made of an event: its cursor, Refused, or the error that left the outcome unknown.
 Outcome = str | Refused | RedisError
@@ -31,12 +31,13 @@ class Source:
 
 
 class Flusher:
-    """A thread that flushes the sources that rang. Idle, it flushes at once, so a first token does not wait; busy, it
-    pauses as long as the last flush took, at most `flush_ms`, and groups."""
+    """A thread that flushes the sources that rang. Idle, it flushes at once, so a first token does not wait; after that
+    it pauses for `flush_ms`, while Redis appends and answers, and groups what comes meanwhile."""
 
     def __init__(self, client: Redis, settings: Settings) -> None:
         self._client = client
         self._settings = settings
+        self._pause = settings.flush_ms / 1000
         self._rung: SimpleQueue[Source] = SimpleQueue()  # which is C, unlike a Condition: it rings for each token
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -55,12 +56,8 @@ class Flusher:
                 self._thread.start()
 
     def _run(self) -> None:
-        longest = self._settings.flush_ms / 1000
         while True:
-            sources = self._wait()
-            started = time.monotonic()
-            self._flush(sources)
-            time.sleep(min(longest, time.monotonic() - started))
+            self._flush(self._wait())
 
     def _wait(self) -> list[Source]:
         """Those that have rung since, each once."""
@@ -77,11 +74,14 @@ class Flusher:
             return
         outcomes: list[Outcome]
         try:
-            outcomes = list(append(self._client, self._settings, everything))
+            with appending(self._client, self._settings, everything) as answered:
+                time.sleep(self._pause)  # one turn of the loop for both: with gevent, to wait is dear
+            outcomes = list(answered)
             self._note("")
         except RedisError as error:
             self._note(type(error).__name__)
             outcomes = [error] * len(everything)
+            time.sleep(self._pause)  # it may have failed at once
         except Exception as error:
             # This thread is the only one that writes: it must outlive an event that cannot be sent.
             log.exception("events not sent")

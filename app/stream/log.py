@@ -82,34 +82,31 @@ def append(client: Redis, settings: Settings, events: Sequence[Event]) -> list[s
 
     Raises RedisError when the outcome is unknown.
     """
-    return [outcome for portion in _portions(events) for outcome in _append(client, settings, portion)]
+    with appending(client, settings, events) as outcomes:
+        pass
+    return outcomes
 
 
 @contextmanager
-def appending(client: Redis, settings: Settings, events: Sequence[Event]) -> Iterator[None]:
-    """Append `events`, and wait for it only after the block; what the block sends to Redis gets there later.
+def appending(
+    client: Redis, settings: Settings, events: Sequence[Event], *, in_order: bool = False
+) -> Iterator[list[str | Refused]]:
+    """Append `events`, and wait for it only after the block. The list that the block is given is `append`'s, filled
+    after the block. Raises RedisError, before it or after it.
 
-    Raises RedisError, before the block or after it.
+    What the block sends to Redis gets there later: with `in_order` even where Redis was restarted empty.
     """
-    *earlier, last = _portions(events) or [events]
+    outcomes: list[str | Refused] = []
+    *earlier, last = (events[at : at + _PORTION] for at in range(0, len(events) or 1, _PORTION))
     for portion in earlier:
-        _append(client, settings, portion)
-    # The whole script: that a Redis does not know it by its hash would come to light too late.
-    with sent(client, "EVAL", _APPEND, *_given(settings, last)):
-        yield
-
-
-def _portions(events: Sequence[Event]) -> list[Sequence[Event]]:
-    return [events[at : at + _PORTION] for at in range(0, len(events), _PORTION)]
-
-
-def _append(client: Redis, settings: Settings, events: Sequence[Event]) -> list[str | Refused]:
-    given = _given(settings, events)
+        outcomes += append(client, settings, portion)
+    script, given = ("EVAL", _APPEND) if in_order else ("EVALSHA", _APPEND_SHA), _given(settings, last)
     try:
-        cursors: Any = client.evalsha(_APPEND_SHA, *given)
-    except NoScriptError:  # Redis was restarted empty
-        cursors = client.eval(_APPEND, *given)
-    return [Refused() if cursor is None else str(cursor) for cursor in cursors]
+        with sent(client, *script, *given) as answers:
+            yield outcomes
+    except NoScriptError:  # Redis was restarted empty, and knows no script by its hash
+        answers = [client.eval(_APPEND, *given)]
+    outcomes += [Refused() if cursor is None else str(cursor) for cursor in answers[0]]
 
 
 def _given(settings: Settings, events: Sequence[Event]) -> tuple[Any, ...]:

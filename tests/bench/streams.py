@@ -18,7 +18,9 @@ TOKENS, RATE = 200, 50
 STREAMS = 50
 MODEL = f"fake-t{TOKENS}-r{RATE}-first50"
 FIRST = "fake-t2-r50-first50"  # 50 ms in which the reader comes; what the provider takes is subtracted
-SPREAD_SECONDS = 1.0  # starts are spread over it, so that the tokens of all streams do not come in step
+# Starts are spread over it, so that the tokens of all streams do not come in step. Over a whole second they would:
+# fifty starts are 20 ms apart then, and so are the tokens of each.
+SPREAD_SECONDS = 1.02
 ON_TIME = 1.2
 
 FIRST_FROM_POST, FIRST_RELAY = Goal(8), Goal(2.5)

@@ -34,7 +34,7 @@ class Acting:
         self._flusher = Flusher(redis(), settings())
 
     def begin(self) -> Acting:
-        """Claim it, as a worker that is alive."""
+        """Claim it, as a worker that is alive, and tell so."""
         lease_id = rows.a_lease()
         with transaction() as session:
             claim = lifecycle.claim(session, self.job_id, lease_id, 600, 3)
@@ -49,6 +49,7 @@ class Acting:
                 assert lifecycle.checkpoint(session, claim, "", score.dump())
             self.writer.go_on(score, "")
         self.writer.begin("scripted/echo")
+        self.writer.settle(2)
         return self
 
     def say(self, *pieces: str) -> Acting:

@@ -115,14 +115,15 @@ def test_events_that_are_being_appended_are_there_before_the_answer_is_read(
 ) -> None:
     texts = [str(n) for n in range(500)]
     client.script_flush()
-    with log.appending(client, settings, [delta(thread_id, REPLY, text) for text in texts]):
+    with log.appending(client, settings, [delta(thread_id, REPLY, text) for text in texts], in_order=True) as outcomes:
         until(lambda: client.xlen(Keys(thread_id).log) == len(texts))
+    assert outcomes == [event.cursor for event in log.read_all(client, thread_id)]
     assert [event.fields["text"] for event in log.read_all(client, thread_id)] == texts
 
 
 def test_nothing_to_append_is_nothing_appended(client: Redis, settings: Settings, thread_id: str) -> None:
-    with log.appending(client, settings, []):
-        pass
+    with log.appending(client, settings, []) as outcomes:
+        assert outcomes == []
     assert log.append(client, settings, []) == log.read_all(client, thread_id) == []
 
 
