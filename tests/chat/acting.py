@@ -135,9 +135,9 @@ def read(stream: object, until: Callable[[Taken], object] = lambda taken: False,
 
 
 def opened(stream: object) -> Iterator[Event | None]:
-    """The same stream, once it has sent its first item and so has subscribed; that item comes again."""
+    """The same stream, once it has sent its first event and so has subscribed; that event comes again."""
     assert isinstance(stream, Iterator), stream
-    first = next(stream)
+    first = next(item for item in stream if item is not None)  # a slow machine shows first that the stream lives
 
     def both() -> Iterator[Event | None]:
         yield first
