@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Callable
 from uuid import UUID
 
@@ -21,6 +22,7 @@ from workers.servers import listing
 
 def open_workshop(app: Flask, settings: Settings, apart: Callable[[UUID], object] | None) -> Workshop:
     """A workshop with a lease, which hears cancels."""
+    platform.platform()  # known from now on: OpenAI's SDK asks before its first call, and each time starts a process
     presence = Presence(app, settings)
     # Its own connection: a flush must not wait behind anything else.
     flusher = Flusher(
