@@ -32,6 +32,10 @@ _TRUST_SECONDS = 1.0
 _USED_AT = "used_at"
 _WAITS = "waits"
 
+# A process that is frozen between two statements, or cut off, keeps its rows from whoever goes on with its jobs, by
+# default for hours. PostgreSQL ends its transaction after so long, which is less than a lease.
+_IDLE_SECONDS = 5.0
+
 # How long a statement waits for what others have locked, by database and whether a worker asks. A worker's threads can
 # wait; the web process rather says 503 and lets the client come again.
 _LOCK_SECONDS = {
@@ -180,6 +184,7 @@ def _prepare_postgresql(engine: Engine, lock_seconds: float) -> None:
     @event.listens_for(engine, "connect")
     def _set(connection: PostgresConnection[Any], record: ConnectionPoolEntry) -> None:
         connection.execute(f"SET lock_timeout = {int(lock_seconds * 1000)}")
+        connection.execute(f"SET idle_in_transaction_session_timeout = {int(_IDLE_SECONDS * 1000)}")
         connection.commit()
         record.info[_USED_AT] = time.monotonic()
 

@@ -1,17 +1,19 @@
-"""Connections of the pool that PostgreSQL has closed meanwhile."""
+"""Connections of the pool that PostgreSQL has closed meanwhile, or closes because they keep rows from others."""
 
 from __future__ import annotations
 
 import psycopg
 import pytest
 from sqlalchemy import Connection, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from app import database
-from app.database import glance
+from app.database import glance, transaction
 from app.extensions import db
+from tests.support import rows
 
 _PID = text("SELECT pg_backend_pid()")
+_RENAME = text("UPDATE users SET name = :name")
 
 
 pytestmark = [
@@ -59,3 +61,23 @@ def test_one_that_was_in_use_just_now_is_not_pinged(monkeypatch: pytest.MonkeyPa
     assert (_asked(), pings) == (first, [])
     monkeypatch.setattr(database, "_TRUST_SECONDS", 0)
     assert (_asked(), len(pings)) == (first, 1)
+
+
+def test_one_that_falls_silent_in_a_transaction_keeps_its_rows_from_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows.a_user()
+    monkeypatch.setattr(database, "_IDLE_SECONDS", 0.3)
+    db.engine.dispose()  # the next connections are told so
+    with pytest.raises(DBAPIError, match="idle-in-transaction"):
+        _write_while_another_is_frozen()
+    with glance() as connection:
+        assert connection.execute(text("SELECT DISTINCT name FROM users")).scalars().all() == ["Ada"]
+    monkeypatch.undo()
+    db.engine.dispose()
+
+
+def _write_while_another_is_frozen() -> None:
+    with transaction() as frozen:
+        frozen.execute(_RENAME, {"name": "late"})
+        with transaction() as other:  # waits for the row, and for no longer than that
+            other.execute(_RENAME, {"name": "Ada"})
+        frozen.execute(_RENAME, {"name": "later"})
