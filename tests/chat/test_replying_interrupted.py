@@ -201,13 +201,18 @@ def users_unreachable() -> Iterator[None]:
         return
     with table_locked("users"):
         event.listen(db.engine, "checkout", _impatient)
+        event.listen(db.engine, "checkin", _patient)
         yield
         event.remove(db.engine, "checkout", _impatient)
-    db.engine.dispose()  # nobody else shall be impatient
+    event.remove(db.engine, "checkin", _patient)
 
 
 def _impatient(connection: Any, *_: object) -> None:
     connection.execute("SET lock_timeout = '50ms'")
+
+
+def _patient(connection: Any, *_: object) -> None:
+    connection.execute("SET lock_timeout = '2s'")
 
 
 def test_a_reply_that_cannot_be_gathered_because_of_the_database_is_handed_over(

@@ -78,6 +78,8 @@ class Soak:
                 lifecycle.hand_over(session, claim)
         elif chance.random() < 0.8:
             finishing.finish(claim, Outcome(Status.COMPLETED, text, "stop"))
+        else:
+            rows.lapse(claim.lease_id)  # it has died; three such jobs would hold up all others for a minute
 
     def freeze(self, claim: Claim) -> None:
         """The macro rule: freeze, the lease lapses, the reaper and another worker move on, the frozen one wakes up."""
