@@ -212,7 +212,7 @@ def _impatient(connection: Any, *_: object) -> None:
 
 
 def _patient(connection: Any, *_: object) -> None:
-    connection.execute("SET lock_timeout = '2s'")
+    connection.execute("SET lock_timeout = '20s'")  # a worker's, as before
 
 
 def test_a_reply_that_cannot_be_gathered_because_of_the_database_is_handed_over(
