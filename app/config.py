@@ -31,6 +31,9 @@ class Settings(BaseSettings):
     # Where it listens and keeps its state
     host: str = Field("127.0.0.1", description="Address the web server binds; loopback until you decide otherwise.")
     port: int = Field(8000, ge=1, le=65535, description="Port of the web server.")
+    web_concurrency: int = Field(
+        1, ge=1, le=64, description="Web processes: one answers hundreds of posts a second, a core each answers more."
+    )
     flower_port: int = Field(5555, ge=1, le=65535, description="Port of Flower, the page of the jobs.")
     flower_basic_auth: SecretStr | None = Field(
         None, description="user:password for Flower; required when HOST is not loopback, because Flower can stop jobs."

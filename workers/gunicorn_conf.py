@@ -17,9 +17,13 @@ def _address(host: str, port: str) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
+def _number(text: str) -> int:
+    return int(text) if text.isdecimal() and int(text) else 1  # with anything else the app does not start
+
+
 bind = _address(os.environ.get("HOST") or "127.0.0.1", os.environ.get("PORT") or "8000")
 worker_class = "gevent"
-workers = 1  # holds thousands of open streams; further ones are further copies behind a proxy
+workers = _number(os.environ.get("WEB_CONCURRENCY", ""))
 worker_connections = 20_000  # 10,000 open streams and room for the requests beside them
 graceful_timeout = 3  # open streams end at once, below; what is waited for here is idle keep-alive connections
 timeout = 30  # an event loop blocked this long is restarted

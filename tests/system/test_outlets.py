@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import signal
 import socket
 from contextlib import ExitStack
+
+import psutil
 
 from tests.conftest import MakeStack
 from tests.support.stack import Stack
@@ -79,3 +82,21 @@ def test_open_streams_take_no_requests_place(make_stack: MakeStack) -> None:
         assert client.get("/api/me").status_code == 200
         for stream in streams[::2]:
             assert last_text(unchunked(answer(stream)[1])) == words(100)
+
+
+def test_several_web_processes_are_one_server(make_stack: MakeStack) -> None:
+    with make_stack(WEB_CONCURRENCY="2") as stack, stack.user() as client, ExitStack() as held:
+        processes = psutil.Process(stack.processes["web"].pid).children()
+        assert len(processes) == 2
+        reply = post(client, "!delay 0.05\n!words 30")["reply"]
+        key, streams = client.headers["authorization"], []
+        for paused in processes:
+            paused.suspend()  # so the other one accepts
+            stream = held.enter_context(asked(stack, key, "GET", f"/api/messages/{reply['id']}/events", "HTTP/1.1"))
+            assert stream.recv(100).startswith(b"HTTP/1.1 200 OK")
+            paused.resume()
+            streams.append(stream)
+        for stream in streams:
+            assert last_text(unchunked(answer(stream)[1])) == words(30)
+        stack.kill("web", signal.SIGTERM)
+        assert not psutil.wait_procs(processes, 5)[1]
