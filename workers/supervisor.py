@@ -75,6 +75,7 @@ def environment(settings: Settings) -> dict[str, str]:
         "DATA_DIR": str(settings.data_dir),
         "HOST": settings.host,
         "PORT": str(settings.port),
+        "WEB_CONCURRENCY": str(settings.web_concurrency),
         "REDIS_URL": settings.redis_url,
         "LOCAL_BASE_URL": settings.local_base_url,
         "FLOWER_ADDRESS": settings.host,

@@ -128,6 +128,13 @@ def test_a_wrong_setting_ends_with_its_sentence(
         assert not any("Traceback" in line for line in copy.lines)
 
 
+def test_a_line_of_env_reaches_programs_that_read_their_environment(tmp_path: Path, procfile: Path) -> None:
+    procfile.write_text("one: sh -c 'echo $WEB_CONCURRENCY web processes; sleep 300'\n")
+    (tmp_path / ".env").write_text("WEB_CONCURRENCY=3\n")
+    with running_copy(tmp_path / "var", procfile) as copy:
+        copy.wait_for("3 web processes")
+
+
 def test_nothing_starts_when_the_release_command_fails(tmp_path: Path) -> None:
     procfile = tmp_path / "Procfile"
     procfile.write_text("release: sh -c 'echo no migration; exit 3'\none: echo hello\n")
