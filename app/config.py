@@ -94,6 +94,9 @@ class Settings(BaseSettings):
     timezone: str = Field("UTC", description="IANA time zone of the date and time that models are told.")
 
     # How a reply is worked on
+    worker_processes: int = Field(
+        1, ge=1, le=64, description="Workers that `make run` starts; each uses one core, mostly for streaming."
+    )
     worker_threads: int = Field(
         200, ge=1, le=2_000, description="Replies one worker process runs at once; they mostly wait."
     )

@@ -54,6 +54,7 @@ def start(settings: Settings, commands: dict[str, str], lock: int) -> None:
     api_key = release(commands.pop("release", "true"), env)
     others = {name for name, variable in SERVES.items() if variable not in ours}
     wanted = {name: command for name, command in commands.items() if name not in others}
+    wanted |= further_workers(settings.worker_processes, wanted.get("worker"))
     Supervisor(settings, wanted, env, lock, api_key).run()
 
 
@@ -82,6 +83,12 @@ def environment(settings: Settings) -> dict[str, str]:
         "FLOWER_PORT": str(settings.flower_port),
         **({"FLOWER_BASIC_AUTH": flower_auth.get_secret_value()} if flower_auth else {}),
     }
+
+
+def further_workers(processes: int, command: str | None) -> dict[str, str]:
+    """The workers after the first. Each has a name of its own, as Celery needs where several run on one host."""
+    names = [f"worker{number}" for number in range(2, processes + 1)] if command else []
+    return {name: f"{command} --hostname {name}@%h" for name in names}
 
 
 def release(command: str, env: dict[str, str]) -> str | None:

@@ -135,6 +135,15 @@ def test_a_line_of_env_reaches_programs_that_read_their_environment(tmp_path: Pa
         copy.wait_for("3 web processes")
 
 
+def test_further_workers_have_names_of_their_own(tmp_path: Path, procfile: Path) -> None:
+    procfile.write_text("""worker: sh -c 'echo started "$@"; sleep 300' sh --quiet\n""")
+    with running_copy(tmp_path / "var", procfile, WORKER_PROCESSES="3") as copy:
+        copy.wait_for(r"worker +\| started --quiet$")
+        copy.wait_for(r"worker2 +\| started --quiet --hostname worker2@%h$")
+        copy.wait_for(r"worker3 +\| started --quiet --hostname worker3@%h$")
+        assert not any("worker4" in line for line in copy.lines)
+
+
 def test_nothing_starts_when_the_release_command_fails(tmp_path: Path) -> None:
     procfile = tmp_path / "Procfile"
     procfile.write_text("release: sh -c 'echo no migration; exit 3'\none: echo hello\n")
