@@ -9,20 +9,19 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
 from tests.bench import accept, crowd, history, machine, report, stage, start, streams
 from tests.bench.figures import Book
-from tests.bench.plan import BadSetting, Plan
+from tests.bench.plan import PARTS, BadSetting, Plan
 from tests.bench.run import Run
 from tests.support.copy import ROOT
 from tests.support.postgres import PostgresUnavailable
 
 DOCUMENT = ROOT / "docs" / "performance.md"
-PARTS = ("start", "accept", "streams", "crowd", "floors", "history")
 
 
 def main() -> None:
@@ -37,7 +36,7 @@ def main() -> None:
         _end(str(bad), 2)
     except machine.Busy as busy:
         _end(str(busy), 3)
-    book = _measured(plan, arguments.only)
+    book = _measured(plan, arguments.only or plan.parts)
     print(report.written(book))
     if plan.quick or arguments.anyhow or arguments.only:
         print(f"\nA part of the whole, or measured on a busy machine: {DOCUMENT.name} stays as it is.", file=sys.stderr)
@@ -61,20 +60,20 @@ def _end(sentence: str, code: int) -> None:
     sys.exit(code)
 
 
-def _measured(plan: Plan, only: list[str] | None) -> Book:
+def _measured(plan: Plan, wanted: Collection[str]) -> Book:
     book, files = Book(), machine.allow_files()
     with ExitStack() as stack:
         # In the open folder of the system's temporary files: PostgreSQL runs as another user where this one is root.
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="holdfast-bench-")))
         run = Run(book, plan, stack.enter_context(stage.provider()), folder, files)
-        for name, work in _parts(run, list(_databases(book, stack))):
-            if only is None or name.split()[0] in only:
+        for name, work in _parts(run, list(_databases(book, stack, plan.stores))):
+            if name.split()[0] in wanted:
                 _do(book, name, work)
     return book
 
 
-def _databases(book: Book, stack: ExitStack) -> Iterator[stage.Database]:
-    for store in stage.STORES:
+def _databases(book: Book, stack: ExitStack, stores: Collection[str]) -> Iterator[stage.Database]:
+    for store in stores:
         try:
             yield stack.enter_context(stage.database(store))
         except PostgresUnavailable as unavailable:
@@ -82,14 +81,13 @@ def _databases(book: Book, stack: ExitStack) -> Iterator[stage.Database]:
 
 
 def _parts(run: Run, databases: list[stage.Database]) -> Iterator[tuple[str, Callable[[], None]]]:
-    chosen = [database for database in databases if database.store in run.plan.stores_of_streams]
     yield "start", partial(start.measure, run)
     for database in databases:
         yield f"accept {database.store}", partial(accept.measure, run, database)
-    yield "streams", partial(streams.measure, run, chosen)
+    yield "streams", partial(streams.measure, run, databases)
     yield "crowd", partial(crowd.measure, run, databases[0])
     yield "floors", partial(_floors, run, databases)
-    for database in chosen:
+    for database in databases:
         yield f"history {database.store}", partial(history.measure, run, database)
 
 
@@ -97,7 +95,8 @@ def _floors(run: Run, databases: list[stage.Database]) -> None:
     """What the naive server does with the same POSTs and with open streams."""
     with stage.naive(run.provider, run.folder) as server:
         accept.floor(run, server, databases)
-        crowd.floor(run.book, run.plan, server)
+        if not run.plan.quick:
+            crowd.floor(run.book, run.plan, server)
 
 
 def _do(book: Book, name: str, work: Callable[[], None]) -> None:

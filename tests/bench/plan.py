@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+PARTS = ("start", "accept", "streams", "crowd", "floors", "history")
+
 
 class BadSetting(Exception):
     """A variable has a value that says nothing; the message names both."""
@@ -24,7 +26,8 @@ class Plan:
     idle_streams: int = 10_000
     rows: int = 10_000
     looks: int = 50
-    stores_of_streams: tuple[str, ...] = ("sqlite", "postgresql")
+    stores: tuple[str, ...] = ("sqlite", "postgresql")
+    parts: tuple[str, ...] = PARTS  # unless others are asked for
 
     @property
     def rounds(self) -> range:
@@ -44,10 +47,11 @@ class Plan:
             times=1,
             posts=100,
             post_seconds=2.0,
-            firsts=30,
+            firsts=20,
             crowds=(150,),
             open_streams=1_000,
             idle_streams=0,
             looks=30,
-            stores_of_streams=("sqlite",),
+            stores=("sqlite",),
+            parts=("start", "accept", "streams", "floors"),
         )
