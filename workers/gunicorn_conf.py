@@ -1,4 +1,7 @@
-"""gunicorn's settings. It imports nothing of the app: that must happen in the worker, after gevent patched it."""
+"""gunicorn's settings, but for the number of processes: it reads WEB_CONCURRENCY itself.
+
+It imports nothing of the app: that must happen in the worker, after gevent patched it.
+"""
 
 from __future__ import annotations
 
@@ -17,13 +20,8 @@ def _address(host: str, port: str) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def _number(text: str) -> int:
-    return int(text) if text.isdecimal() and int(text) else 1  # with anything else the app does not start
-
-
 bind = _address(os.environ.get("HOST") or "127.0.0.1", os.environ.get("PORT") or "8000")
 worker_class = "gevent"
-workers = _number(os.environ.get("WEB_CONCURRENCY", ""))
 worker_connections = 20_000  # 10,000 open streams and room for the requests beside them
 graceful_timeout = 3  # open streams end at once, below; what is waited for here is idle keep-alive connections
 timeout = 30  # an event loop blocked this long is restarted

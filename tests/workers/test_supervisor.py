@@ -116,8 +116,10 @@ def test_a_taken_port_is_named(tmp_path: Path, procfile: Path, variable: str) ->
         ({"HOST": "0.0.0.0"}, "^FLOWER_BASIC_AUTH: must be user:password"),
         ({"PORT": "abc"}, "^PORT: .*abc"),
         ({"PORT": "8001", "FLOWER_PORT": "8001"}, "^FLOWER_PORT: must differ"),
+        ({"WEB_CONCURRENCY": "many"}, "^WEB_CONCURRENCY: .*many"),
+        ({"WORKER_PROCESSES": "1000"}, "^WORKER_PROCESSES: .*64"),
     ],
-    ids=["exposed Flower", "no number", "equal ports"],
+    ids=["exposed Flower", "no number", "equal ports", "no number of web processes", "too many workers"],
 )
 def test_a_wrong_setting_ends_with_its_sentence(
     tmp_path: Path, procfile: Path, settings: dict[str, str], sentence: str
