@@ -22,7 +22,7 @@ from app.jobs.run import Run, Stop, Stopped
 from app.llm.call import Call
 from app.llm.errors import CallCut, ProviderError
 from app.llm.tokens import estimate
-from app.llm.types import Finished, ModelRequest, ReasoningDelta, TextDelta, ToolChoice, Turn, Usage
+from app.llm.types import Delta, Finished, ModelRequest, TextDelta, ToolChoice, Turn, Usage
 from app.stream.writer import Noted, Writer
 from app.text import printable
 
@@ -116,21 +116,22 @@ class Asking:
 
     def _relay(self, call: Call, draft: Draft) -> Finished:
         apart = _APART if self._progress.steps and self._progress.settled.strip() else ""
-        for chunk in self._work.provider.stream(self._request, call):
-            if isinstance(chunk, Finished):
-                return chunk
+
+        def take(delta: Delta) -> None:
+            nonlocal apart
             self._run.check()
             if self._writer.refused:
                 raise Stopped(Stop.LOST)
-            if isinstance(chunk, TextDelta):
-                failpoints.hit("chunk", chunk.text)
-                self._writer.delta(apart + printable(chunk.text))
-                draft.grow(chunk.text)
+            if isinstance(delta, TextDelta):
+                failpoints.hit("chunk", delta.text)
+                self._writer.delta(apart + printable(delta.text))
+                draft.grow(delta.text)
                 apart = ""
-            elif isinstance(chunk, ReasoningDelta):
-                self._writer.reasoning(printable(chunk.text))
+            else:
+                self._writer.reasoning(printable(delta.text))
                 draft.stir()
-        raise AssertionError("a provider's stream ends with Finished or an exception")
+
+        return self._work.provider.stream(self._request, call, take)
 
     def _pause(self, state: RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import anthropic
@@ -14,9 +14,9 @@ from app.llm.endpoint import Endpoint
 from app.llm.errors import StreamCut
 from app.llm.failures import translated
 from app.llm.tool_calls import ToolCalls
-from app.llm.types import Chunk, Finished, FinishReason, ModelRequest, ReasoningDelta, TextDelta, Usage
+from app.llm.types import Delta, Finished, FinishReason, ModelRequest, ReasoningDelta, Take, TextDelta, Usage
 from app.llm.usage import believed
-from app.llm.wire import Event, client_for, events
+from app.llm.wire import Event, client_for, read
 
 _PATH = "/v1/messages"
 _STREAM = anthropic.Stream[object]
@@ -40,8 +40,8 @@ class Anthropic:
         self._endpoint = endpoint
         self._max_output_tokens = max_output_tokens
 
-    def stream(self, request: ModelRequest, call: Call) -> Iterator[Chunk]:
-        """Yield what the model writes; see app/llm/types.py for the contract."""
+    def stream(self, request: ModelRequest, call: Call, take: Take) -> Finished:
+        """Give `take` what the model writes; see app/llm/types.py for the contract."""
         with translated(self._endpoint, call, anthropic), client_for(call) as http:
             client = anthropic.Anthropic(
                 api_key=self._endpoint.secret, base_url=self._endpoint.base_url, http_client=http, max_retries=0
@@ -49,12 +49,9 @@ class Anthropic:
             with client.post(
                 _PATH, body=self._body(request), cast_to=object, stream=True, stream_cls=_STREAM
             ) as stream:
-                reply = _Reply(self._endpoint, call, stream.response.headers)
-                for event in events(stream.response):
-                    yield from reply.read(event)
-                    if reply.stopped:
-                        break
-                yield reply.finished()
+                reply = _Reply(self._endpoint, call, stream.response.headers, take)
+                read(stream.response, reply.event)
+                return reply.finished()
 
     def _body(self, request: ModelRequest) -> dict[str, Any]:
         """The whole body, which the SDK sends as it is; see app/llm/openai_compatible.py."""
@@ -64,21 +61,22 @@ class Anthropic:
 class _Reply:
     """What one stream has said so far."""
 
-    def __init__(self, endpoint: Endpoint, call: Call, headers: Mapping[str, str]) -> None:
-        self.stopped = False
+    def __init__(self, endpoint: Endpoint, call: Call, headers: Mapping[str, str], take: Take) -> None:
+        self._stopped = False
         self._endpoint = endpoint
         self._call = call
         self._headers = headers
+        self._take = take
         self._tool_calls = ToolCalls()
         self._counts: dict[str, Any] = {}
         self._counted = False
         self._reason: str | None = None
 
-    def read(self, event: Event) -> Iterator[Chunk]:
-        """Take one event and yield the text it brings."""
+    def event(self, event: Event) -> bool:
+        """Take one event and give away the text it brings; true for the last one."""
         match event.body:
             case {"type": "content_block_delta", "delta": dict(delta)}:
-                yield from self._delta(event.body.get("index"), delta)
+                self._delta(event.body.get("index"), delta)
             case {"type": "content_block_start", "index": int(index), "content_block": dict(block)}:
                 self._open(index, block)
             case {"type": "message_start", "message": {"usage": dict(usage)}}:
@@ -86,13 +84,14 @@ class _Reply:
             case {"type": "message_delta", "delta": dict(delta)}:
                 self._close(delta, event.body.get("usage"))
             case {"type": "message_stop"}:
-                self.stopped = True
+                self._stopped = True
             case {"type": "error"}:
                 raise refusal(self._endpoint, Complaint.in_stream(event.body, self._headers))
+        return self._stopped
 
     def finished(self) -> Finished:
         """The end, once the provider has said so; raises StreamCut where the stream just stopped."""
-        if not self.stopped or self._reason is None:
+        if not self._stopped or self._reason is None:
             raise StreamCut(f"{self._endpoint.title} ended its stream before the reply was complete. Try again.")
         reason = REASONS.get(self._reason, "stop")
         calls = self._tool_calls.whole() if reason in {"stop", "tool_calls"} else ()
@@ -106,17 +105,19 @@ class _Reply:
                 self._call.touch()
                 self._tool_calls.add(index, call_id=call_id, name=name)
 
-    def _delta(self, index: object, delta: Mapping[str, Any]) -> Iterator[Chunk]:
+    def _delta(self, index: object, delta: Mapping[str, Any]) -> None:
         match delta:
             case {"text": str(text)} if text:
-                self._call.touch()
-                yield TextDelta(text)
+                self._give(TextDelta(text))
             case {"thinking": str(text)} if text:
-                self._call.touch()
-                yield ReasoningDelta(text)
+                self._give(ReasoningDelta(text))
             case {"partial_json": str(part)} if part and isinstance(index, int):
                 self._call.touch()
                 self._tool_calls.add(index, arguments=part)
+
+    def _give(self, delta: Delta) -> None:
+        self._call.touch()
+        self._take(delta)
 
     def _close(self, delta: Mapping[str, Any], usage: object) -> None:
         """The last words about the message: why it ends, and its counts, which replace those of its start."""

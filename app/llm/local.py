@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 from app.llm.call import Call
 from app.llm.catalog import LOCAL_OUTPUT_TOKENS
 from app.llm.endpoint import Endpoint
 from app.llm.openai_compatible import OpenAICompatible
-from app.llm.types import Chunk, ModelRequest
+from app.llm.types import Finished, ModelRequest, Take
 
 # 135 million parameters follow one plain sentence. Told its own name or role, the model plays it instead of answering.
 SYSTEM = "You are a helpful assistant. Answer briefly and clearly."
@@ -25,9 +24,9 @@ class Local:
         self.name = endpoint.provider
         self._server = OpenAICompatible(endpoint, extra={"repeat_penalty": REPEAT_PENALTY})
 
-    def stream(self, request: ModelRequest, call: Call) -> Iterator[Chunk]:
-        """Yield what the model writes; see app/llm/types.py for the contract."""
-        return self._server.stream(_suited(request), call)
+    def stream(self, request: ModelRequest, call: Call, take: Take) -> Finished:
+        """Give `take` what the model writes; see app/llm/types.py for the contract."""
+        return self._server.stream(_suited(request), call, take)
 
 
 def _suited(request: ModelRequest) -> ModelRequest:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
+import httpx2
 import openai
 
 from app.llm import openai_request
@@ -15,9 +16,9 @@ from app.llm.endpoint import Endpoint
 from app.llm.errors import ProviderBusy, ProviderDown, ProviderError, StreamCut
 from app.llm.failures import translated
 from app.llm.tool_calls import ToolCalls
-from app.llm.types import Chunk, Finished, FinishReason, ModelRequest, ReasoningDelta, TextDelta, Usage
+from app.llm.types import Delta, Finished, FinishReason, ModelRequest, ReasoningDelta, Take, TextDelta, Usage
 from app.llm.usage import believed
-from app.llm.wire import Event, client_for, events
+from app.llm.wire import Event, client_for, read
 
 # These servers refuse `max_tokens` for newer models; the others know nothing else.
 COUNTS_COMPLETION_TOKENS = (".openai.com", ".openai.azure.com")
@@ -41,8 +42,8 @@ class OpenAICompatible:
         self._endpoint = endpoint
         self._extra = dict(extra or {})
 
-    def stream(self, request: ModelRequest, call: Call) -> Iterator[Chunk]:
-        """Yield what the model writes; see app/llm/types.py for the contract."""
+    def stream(self, request: ModelRequest, call: Call, take: Take) -> Finished:
+        """Give `take` what the model writes; see app/llm/types.py for the contract."""
         with translated(self._endpoint, call, openai), client_for(call) as http:
             client = openai.OpenAI(
                 api_key=self._endpoint.secret, base_url=self._endpoint.base_url, http_client=http, max_retries=0
@@ -50,9 +51,9 @@ class OpenAICompatible:
             with client.post(
                 _PATH, body=self._body(request), cast_to=object, stream=True, stream_cls=_STREAM
             ) as stream:
-                reply = _Reply(self._endpoint, call, stream.response.headers)
-                yield from reply.read(events(stream.response))
-                yield reply.finished()
+                reply = _Reply(self._endpoint, call, stream.response.headers, take)
+                reply.read(stream.response)
+                return reply.finished()
 
     def _body(self, request: ModelRequest) -> dict[str, Any]:
         """The whole body, which the SDK sends as it is. What its `create` is given it walks through, word by word of
@@ -70,28 +71,30 @@ class OpenAICompatible:
 class _Reply:
     """What one stream has said so far."""
 
-    def __init__(self, endpoint: Endpoint, call: Call, headers: Mapping[str, str]) -> None:
+    def __init__(self, endpoint: Endpoint, call: Call, headers: Mapping[str, str], take: Take) -> None:
         self._endpoint = endpoint
         self._call = call
         self._headers = headers
+        self._take = take
         self._tool_calls = ToolCalls()
         self._usage: Usage | None = None
         self._finish: str | None = None
 
-    def read(self, stream: Iterator[Event]) -> Iterator[Chunk]:
-        """Yield the deltas to the end of the stream, past the finish reason, where the usage comes.
+    def read(self, response: httpx2.Response) -> None:
+        """Take what comes to the end of the stream, past the finish reason, where the usage comes.
 
         Once the reply is finished, neither a broken nor a silent connection can spoil it.
         """
         try:
-            for event in stream:
-                self._notice(event)
-                for delta in self._deltas(event.body):
-                    self._call.touch()
-                    yield delta
-        except Exception:
+            read(response, self._event)
+        except (httpx2.HTTPError, httpx2.SSEError, ProviderError, ValueError):
             if self._finish is None or self._call.cut_reason not in {None, SILENT}:
                 raise
+
+    def _event(self, event: Event) -> bool:
+        self._notice(event)
+        self._say(event.body)
+        return False
 
     def finished(self) -> Finished:
         """The end, once the provider has said so; raises StreamCut where the stream just stopped."""
@@ -128,14 +131,18 @@ class _Reply:
     def _failed(self, error: object) -> ProviderError:
         return refusal(self._endpoint, Complaint.in_stream(error, self._headers))
 
-    def _deltas(self, body: object) -> Iterator[Chunk]:
+    def _say(self, body: object) -> None:
         match body:
             case {"choices": [{"delta": dict(delta)}, *_]}:
                 if reasoning := _text(delta, "reasoning_content") or _text(delta, "reasoning"):
-                    yield ReasoningDelta(reasoning)
+                    self._give(ReasoningDelta(reasoning))
                 if text := _text(delta, "content") or _text(delta, "refusal"):
-                    yield TextDelta(text)
+                    self._give(TextDelta(text))
                 self._take_tool_calls(delta)
+
+    def _give(self, delta: Delta) -> None:
+        self._call.touch()
+        self._take(delta)
 
     def _take_tool_calls(self, delta: Mapping[str, Any]) -> None:
         match delta:

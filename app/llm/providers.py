@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 
 from app.config import Settings
+from app.llm.arrivals import arrivals
 from app.llm.catalog import Model, find
 from app.llm.endpoint import endpoint_of
 from app.llm.local import Local
@@ -17,7 +18,8 @@ _ANTHROPIC = "app.llm.anthropic"
 
 
 def prepare(settings: Settings) -> None:
-    """Load what the first reply of a provider with a key would otherwise wait for."""
+    """Load what the first reply of a provider with a key would otherwise wait for, and set the pace of reading."""
+    arrivals().pause_seconds = settings.flush_ms / 1000
     if settings.anthropic_api_key is not None:
         import_module(_ANTHROPIC)
 

@@ -43,7 +43,18 @@ from app.llm.complaint import Complaint, refusal
 from app.llm.endpoint import Endpoint
 from app.llm.errors import ProviderRefused, StreamCut
 from app.llm.tokens import estimate
-from app.llm.types import Chunk, Finished, FinishReason, ModelRequest, ReasoningDelta, TextDelta, ToolCall, Turn, Usage
+from app.llm.types import (
+    Delta,
+    Finished,
+    FinishReason,
+    ModelRequest,
+    ReasoningDelta,
+    Take,
+    TextDelta,
+    ToolCall,
+    Turn,
+    Usage,
+)
 
 ENDPOINT = Endpoint("scripted", "The script")
 
@@ -53,15 +64,15 @@ class Scripted:
 
     name = ENDPOINT.provider
 
-    def stream(self, request: ModelRequest, call: Call) -> Iterator[Chunk]:
-        """Yield what the script says; see app/llm/types.py for the contract."""
+    def stream(self, request: ModelRequest, call: Call, take: Take) -> Finished:
+        """Give `take` what the script says; see app/llm/types.py for the contract."""
         with _pauses(call) as pause:
             performance = _Performance(request, call, pause)
             for name, argument in _steps(performance.script):
-                for chunk in performance.perform(name, argument):
+                for delta in performance.perform(name, argument):
                     call.touch()
-                    yield chunk
-            yield performance.finished()
+                    take(delta)
+            return performance.finished()
 
 
 class _Pause:
@@ -111,7 +122,7 @@ class _Performance:
         self._tool_calls: list[ToolCall] = []
         self._reason: FinishReason = "stop"
 
-    def perform(self, name: str, argument: str) -> Iterator[Chunk]:
+    def perform(self, name: str, argument: str) -> Iterator[Delta]:
         """Carry out one step; those that say nothing yield nothing."""
         step = getattr(self, f"_do_{name}", None)
         if step is None:
@@ -127,17 +138,17 @@ class _Performance:
         usage = Usage(self._prompt_tokens, estimate(self._said) + reasoning, reasoning_tokens=reasoning)
         return Finished("tool_calls" if self._tool_calls else self._reason, usage, tuple(self._tool_calls))
 
-    def _do_say(self, text: str) -> Iterator[Chunk]:
+    def _do_say(self, text: str) -> Iterator[Delta]:
         text = f"\n{text}" if self._said else text
         for word in re.findall(r"\s*\S+|\s+$", text):
             self._pause(self._delay)
             self._said += word
             yield TextDelta(word)
 
-    def _do_words(self, count: str) -> Iterator[Chunk]:
+    def _do_words(self, count: str) -> Iterator[Delta]:
         return self._do_say(" ".join(f"w{number}" for number in range(1, int(count) + 1)))
 
-    def _do_reason(self, text: str) -> Iterator[Chunk]:
+    def _do_reason(self, text: str) -> Iterator[Delta]:
         self._reasoned += text
         yield ReasoningDelta(text)
 
@@ -147,7 +158,7 @@ class _Performance:
     def _do_delay(self, seconds: str) -> None:
         self._delay = float(seconds)
 
-    def _do_tool(self, argument: str) -> Iterator[Chunk]:
+    def _do_tool(self, argument: str) -> Iterator[Delta]:
         if self._results and not self._has_parts:
             return self._do_say(self._results.pop(0))
         name, _, arguments = argument.partition(" ")
@@ -156,13 +167,13 @@ class _Performance:
         self._tool_calls.append(ToolCall(f"call_{number}", name, arguments or "{}"))
         return iter(())
 
-    def _do_results(self, _: str) -> Iterator[Chunk]:
+    def _do_results(self, _: str) -> Iterator[Delta]:
         return self._do_say("\n".join(self._results))
 
-    def _do_heard(self, _: str) -> Iterator[Chunk]:
+    def _do_heard(self, _: str) -> Iterator[Delta]:
         return self._do_say(self._heard)
 
-    def _do_attached(self, _: str) -> Iterator[Chunk]:
+    def _do_attached(self, _: str) -> Iterator[Delta]:
         return self._do_say("\n".join(f"{part.media_type} {len(part.content)}" for part in self._attached))
 
     def _do_finish(self, reason: str) -> None:

@@ -11,10 +11,13 @@ from http.client import HTTPConnection, HTTPException, HTTPResponse
 
 import httpx2
 
+from app.llm.arrivals import READ_BYTES, Arrived, arrivals
 from app.llm.call import Call
 from app.llm.connections import Connection, Idle, connect
+from app.llm.framing import framing
 
-_READ_BYTES = 65_536
+# The extension of a response in which its body is found.
+BODY = "holdfast.body"
 # After the last event only the end of the answer's framing is on its way, and has mostly come with it.
 _REST_SECONDS = 0.02
 _PORTS = {"http": 80, "https": 443}
@@ -39,11 +42,12 @@ class Transport(httpx2.BaseTransport):
         try:
             with _mapped(httpx2.ReadTimeout, httpx2.ReadError):
                 response = _asked(connection.sock, request)
+                headers = response.getheaders()
+                body = Body(response, connection, self._served)
         except Exception:
             connection.close()
             raise
-        body = _Body(response, connection, self._served)
-        return httpx2.Response(response.status, headers=response.getheaders(), stream=body)
+        return httpx2.Response(response.status, headers=headers, stream=body, extensions={BODY: body})
 
     def _connection(self, url: httpx2.URL) -> Connection:
         origin = (url.scheme, url.host, url.port or _PORTS[url.scheme])
@@ -64,37 +68,67 @@ class Transport(httpx2.BaseTransport):
             connection.close()
 
 
-class _Body(httpx2.SyncByteStream):
+class Body(httpx2.SyncByteStream):
     """The body as it comes. Who closes it at its end leaves the connection to others, who closes it before ends it."""
 
     def __init__(self, response: HTTPResponse, connection: Connection, served: Callable[[Connection], None]) -> None:
-        self._response = response
         self._connection = connection
         self._served = served
+        self._may_stay = not response.will_close
+        self._framing = framing(response)
+        self._early = _early(response, connection.sock)
 
     def __iter__(self) -> Iterator[bytes]:
         with _mapped(httpx2.ReadTimeout, httpx2.ReadError):
-            while part := self._response.read1(_READ_BYTES):
-                yield part
+            yield self._framing.feed(self._early)
+            while not self._framing.is_over:
+                yield self._part(self._connection.sock.recv(READ_BYTES))
+
+    def attend(self, is_over: Arrived) -> None:
+        """Give it what comes, until it returns true or the body ends; see app/llm/arrivals.py. Raises what it raises,
+        and httpx2.TransportError."""
+
+        def arrived(data: bytes) -> bool:
+            part = self._part(data)
+            return (bool(part) and is_over(part)) or self._framing.is_over
+
+        with _mapped(httpx2.ReadTimeout, httpx2.ReadError):
+            if not self._framing.is_over and not (self._early and arrived(self._early)):
+                arrivals().attend(self._connection.sock, arrived)
 
     def close(self) -> None:
-        connection, reusable = self._connection, not self._response.will_close and self._is_read()
-        self._response.close()
-        if reusable:
-            self._served(connection)
+        if self._may_stay and self._is_read():
+            self._served(self._connection)
         else:
-            connection.close()
+            self._connection.close()
+
+    def _part(self, data: bytes) -> bytes:
+        if not data:
+            self._framing.close()
+        return self._framing.feed(data)
 
     def _is_read(self) -> bool:
-        if self._response.isclosed():
-            return True
+        sock = self._connection.sock
         try:
-            self._connection.sock.settimeout(_REST_SECONDS)
-            self._response.read1(1)
-            self._connection.sock.settimeout(None)
-        except (OSError, HTTPException):
+            sock.settimeout(_REST_SECONDS)
+            while not self._framing.is_over:
+                self._part(sock.recv(READ_BYTES))
+            sock.settimeout(None)
+        except (OSError, httpx2.RemoteProtocolError):
             return False
-        return self._response.isclosed()
+        return self._framing.is_clean
+
+
+def _early(response: HTTPResponse, sock: socket.socket) -> bytes:
+    """What of the body has come with the head."""
+    sock.settimeout(0)
+    try:
+        return response.fp.peek()
+    except ssl.SSLWantReadError:
+        return b""
+    finally:
+        sock.settimeout(None)
+        response.close()
 
 
 def _asked(sock: socket.socket, request: httpx2.Request) -> HTTPResponse:
@@ -106,7 +140,13 @@ def _asked(sock: socket.socket, request: httpx2.Request) -> HTTPResponse:
     for name, value in request.headers.raw:
         connection.putheader(name, value)
     connection.endheaders(request.read())
-    return connection.getresponse()
+    response = HTTPResponse(sock, method=request.method)  # `getresponse` closes the socket where no other is to follow
+    try:
+        response.begin()
+    except Exception:
+        response.close()
+        raise
+    return response
 
 
 @contextmanager

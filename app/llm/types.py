@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -135,7 +135,7 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The provider's terminal marker; a stream that ends without it was cut. Always the last chunk."""
+    """The provider's last word; a stream that ends without it was cut."""
 
     reason: FinishReason
     usage: Usage | None = None
@@ -143,7 +143,10 @@ class Finished:
     request_id: str | None = None
 
 
-Chunk = TextDelta | ReasoningDelta | Finished
+Delta = TextDelta | ReasoningDelta
+
+Take = Callable[[Delta], None]
+"""Takes what a model writes, piece by piece. It is called in a thread that reads for all calls, and must not wait."""
 
 
 class Provider(Protocol):
@@ -151,10 +154,10 @@ class Provider(Protocol):
 
     name: str
 
-    def stream(self, request: ModelRequest, call: Call) -> Iterator[Chunk]:
-        """Yield what the model writes, ending with exactly one `Finished`.
+    def stream(self, request: ModelRequest, call: Call, take: Take) -> Finished:
+        """Give `take` what the model writes; returns once all is said.
 
         Every socket it opens is attached to `call` before a request leaves, so that `call.cut()` from another
-        thread ends a blocked read at once. Raises `ProviderError` (app/llm/errors.py) and nothing else for whatever
-        the provider or the network does; never retries by itself.
+        thread ends a blocked read at once. Raises what `take` raises, which ends the call, and for whatever the
+        provider or the network does `ProviderError` (app/llm/errors.py) and nothing else; never retries by itself.
         """

@@ -9,13 +9,14 @@ from pydantic import SecretStr
 from app.config import Settings
 from app.llm import providers
 from app.llm.call import Call, Watch
-from app.llm.types import Chunk, Finished, ModelRequest, TextDelta, Turn
+from app.llm.types import Delta, Finished, ModelRequest, Provider, TextDelta, Turn
 from tests.provider import FakeProvider
 
 KEY = "sk-test-canary"
 PROMPT = "Please keep my prompt-canary to yourself."
 DIALECTS = ("openai", "anthropic")
 
+Chunk = Delta | Finished
 Ask = Callable[..., list[Chunk]]
 
 
@@ -58,9 +59,16 @@ def ask(settings: Settings, watch: Watch) -> Ask:
         source, model = providers.resolve(settings, model_id)
         turns = (Turn("user", prompt),) if isinstance(prompt, str) else prompt
         with watch.over(call or Call(first_token_seconds=10, between_tokens_seconds=10)) as watched:
-            return list(source.stream(ModelRequest(model.name, turns, **request), watched))
+            return whole(source, ModelRequest(model.name, turns, **request), watched)
 
     return asked
+
+
+def whole(source: Provider, request: ModelRequest, call: Call | None = None) -> list[Chunk]:
+    """All that a call says, its last word too."""
+    said: list[Chunk] = []
+    last = source.stream(request, call or Call(10, 10), said.append)
+    return [*said, last]
 
 
 def text(chunks: list[Chunk]) -> str:

@@ -6,6 +6,7 @@ import ssl
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from queue import SimpleQueue
 
 import pytest
 
@@ -15,12 +16,38 @@ from app.llm.call import Call
 from app.llm.connections import Connection, Idle, connect
 from app.llm.errors import CallCut
 from app.llm.providers import resolve
-from app.llm.types import Chunk, ModelRequest, TextDelta, Turn
+from app.llm.types import Delta, ModelRequest, Provider, TextDelta, Turn
 from tests.llm.certificate import self_signed
 from tests.llm.keeping import Keeping, keeping
 from tests.support.stack import until
 
-Stream = Callable[..., Iterator[Chunk]]
+
+class Stream(Iterator[Delta]):
+    """What a call says, from a thread of its own."""
+
+    def __init__(self, source: Provider, request: ModelRequest, call: Call, leaves: bool) -> None:
+        """`leaves` at the first word."""
+        self._said: SimpleQueue[Delta | None] = SimpleQueue()
+        self._leaves = leaves
+        self._pool = ThreadPoolExecutor(1)
+        self._end = self._pool.submit(source.stream, request, call, self._take)
+        self._end.add_done_callback(lambda _: self._said.put(None))
+
+    def __next__(self) -> Delta:
+        said = self._said.get(timeout=10)
+        if said is None:
+            self._pool.shutdown()
+            self._end.result()
+            raise StopIteration
+        return said
+
+    def _take(self, delta: Delta) -> None:
+        if self._leaves:
+            raise KeyError("left")
+        self._said.put(delta)
+
+
+Streams = Callable[..., Stream]
 
 
 @pytest.fixture
@@ -30,41 +57,40 @@ def server() -> Iterator[Keeping]:
 
 
 @pytest.fixture
-def stream(settings: Settings, server: Keeping) -> Stream:
-    """The chunks of a call to `server`: `stream("waits", call)`."""
+def stream(settings: Settings, server: Keeping) -> Streams:
+    """A call to `server`: `stream("waits", call)`."""
 
-    def made(model: str = "whole", call: Call | None = None, url: str | None = None) -> Iterator[Chunk]:
+    def made(model: str = "whole", call: Call | None = None, url: str | None = None, leaves: bool = False) -> Stream:
         changed = {"openai_base_url": url or f"http://127.0.0.1:{server.port}/v1"}
         source, found = resolve(settings.model_copy(update=changed), f"openai/{model}")
-        return source.stream(ModelRequest(found.name, (Turn("user", "hi"),)), call or Call(10, 10))
+        return Stream(source, ModelRequest(found.name, (Turn("user", "hi"),)), call or Call(10, 10), leaves)
 
     return made
 
 
-def text(chunks: Iterator[Chunk]) -> str:
-    return "".join(chunk.text for chunk in chunks if isinstance(chunk, TextDelta))
+def text(stream: Stream) -> str:
+    return "".join(delta.text for delta in stream)
 
 
 def opened(server: Keeping) -> Connection:
     return connect(("http", "127.0.0.1", server.port), wire._tls, lambda _: None)
 
 
-def test_calls_one_after_another_share_a_connection(stream: Stream, server: Keeping) -> None:
+def test_calls_one_after_another_share_a_connection(stream: Streams, server: Keeping) -> None:
     assert [text(stream()) for _ in range(5)] == ["w1 w2"] * 5
     assert len(server.asked) == 5
     assert len(set(server.asked)) == 1
 
 
-def test_calls_at_the_same_time_have_one_each(stream: Stream, server: Keeping) -> None:
-    with ThreadPoolExecutor(3) as pool:
-        texts = [pool.submit(text, stream("waits")) for _ in range(3)]
-        until(lambda: len(server.asked) == 3)
-        server.may_go_on.set()
-        assert [each.result() for each in texts] == ["w1 w2"] * 3
+def test_calls_at_the_same_time_have_one_each(stream: Streams, server: Keeping) -> None:
+    streams = [stream("waits") for _ in range(3)]
+    until(lambda: len(server.asked) == 3)
+    server.may_go_on.set()
+    assert [text(each) for each in streams] == ["w1 w2"] * 3
     assert len(set(server.asked)) == 3
 
 
-def test_one_that_the_server_has_closed_is_not_used_again(stream: Stream, server: Keeping) -> None:
+def test_one_that_the_server_has_closed_is_not_used_again(stream: Streams, server: Keeping) -> None:
     assert text(stream("closes")) == "w1 w2"
     until(lambda: server.ended == server.asked)
     assert text(stream()) == "w1 w2"
@@ -72,22 +98,21 @@ def test_one_that_the_server_has_closed_is_not_used_again(stream: Stream, server
 
 
 def test_an_answer_that_does_not_end_is_not_waited_for_nor_its_connection_used_again(
-    stream: Stream, server: Keeping
+    stream: Streams, server: Keeping
 ) -> None:
     assert text(stream("never")) == "w1 w2"
     assert text(stream()) == "w1 w2"
     assert len(set(server.asked)) == 2
 
 
-def test_one_that_was_left_in_mid_answer_is_not_used_again(stream: Stream, server: Keeping) -> None:
-    left = stream("waits")
-    assert next(left) == TextDelta("w1")
-    left.close()
+def test_one_that_was_left_in_mid_answer_is_not_used_again(stream: Streams, server: Keeping) -> None:
+    with pytest.raises(KeyError, match="left"):
+        text(stream("waits", leaves=True))
     assert text(stream()) == "w1 w2"
     assert len(set(server.asked)) == 2
 
 
-def test_one_that_was_cut_is_not_used_again(stream: Stream, server: Keeping) -> None:
+def test_one_that_was_cut_is_not_used_again(stream: Streams, server: Keeping) -> None:
     call = Call(10, 10)
     cut = stream("waits", call)
     assert next(cut) == TextDelta("w1")
@@ -98,7 +123,7 @@ def test_one_that_was_cut_is_not_used_again(stream: Stream, server: Keeping) -> 
     assert len(set(server.asked)) == 2
 
 
-def test_a_cut_that_comes_too_late_leaves_the_next_call_alone(stream: Stream, server: Keeping) -> None:
+def test_a_cut_that_comes_too_late_leaves_the_next_call_alone(stream: Streams, server: Keeping) -> None:
     late = Call(10, 10)
     assert text(stream(call=late)) == "w1 w2"
     following = stream("waits")
@@ -109,7 +134,7 @@ def test_a_cut_that_comes_too_late_leaves_the_next_call_alone(stream: Stream, se
     assert len(set(server.asked)) == 1
 
 
-def test_a_call_that_was_cut_in_the_meantime_asks_nothing_on_a_kept_one(stream: Stream, server: Keeping) -> None:
+def test_a_call_that_was_cut_in_the_meantime_asks_nothing_on_a_kept_one(stream: Streams, server: Keeping) -> None:
     assert text(stream()) == "w1 w2"
     call = Call(10, 10)
     call.cut("cancelled")
@@ -118,7 +143,7 @@ def test_a_call_that_was_cut_in_the_meantime_asks_nothing_on_a_kept_one(stream: 
     assert len(server.asked) == 1
 
 
-def test_they_are_shared_under_tls_too(stream: Stream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_they_are_shared_under_tls_too(stream: Streams, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     certificate = self_signed(tmp_path)
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     wire._tls.cache_clear()

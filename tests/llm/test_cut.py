@@ -18,9 +18,9 @@ from app.llm import wire
 from app.llm.call import Call
 from app.llm.errors import CallCut, StreamCut
 from app.llm.providers import resolve
-from app.llm.types import ModelRequest, Turn
+from app.llm.types import Delta, ModelRequest, Turn
 from tests.llm.certificate import self_signed
-from tests.llm.conftest import DIALECTS, Ask
+from tests.llm.conftest import DIALECTS, Ask, whole
 from tests.provider import FakeProvider
 
 AT_ONCE = 0.5
@@ -66,13 +66,16 @@ def test_a_call_that_is_cut_before_it_begins_sends_nothing(dialect: str, ask: As
 
 
 @both
-def test_a_reader_that_stops_reading_closes_the_connection(
+def test_who_wants_no_more_has_the_connection_closed_and_gets_back_what_it_raised(
     dialect: str, settings: Settings, provider: FakeProvider
 ) -> None:
     source, model = resolve(settings, f"{dialect}/fake-t{900 + DIALECTS.index(dialect)}-r50")
-    stream = source.stream(ModelRequest(model.name, (Turn("user", "hi"),)), Call(60, 60))
-    next(stream)
-    stream.close()
+
+    def enough(_: Delta) -> None:
+        raise KeyError("enough")
+
+    with pytest.raises(KeyError, match="enough"):
+        source.stream(ModelRequest(model.name, (Turn("user", "hi"),)), Call(60, 60), enough)
     assert provider.calls.wait_for("closed", model.name, seconds=AT_ONCE)[0]["by"] == "client"
 
 
@@ -82,7 +85,7 @@ def test_a_cut_ends_a_handshake_that_hangs(settings: Settings) -> None:
         source, model = resolve(settings.model_copy(update={"openai_base_url": url}), "openai/fake")
         call = Call(60, 60)
         with cut_after(call, 0.3):
-            list(source.stream(ModelRequest(model.name, (Turn("user", "hi"),)), call))
+            whole(source, ModelRequest(model.name, (Turn("user", "hi"),)), call)
 
 
 @both
@@ -99,7 +102,7 @@ def test_a_cut_ends_a_blocked_read_under_tls(
         source, model = resolve(settings.model_copy(update=urls), f"{dialect}/fake-t20-silence")
         call = Call(60, 60)
         with cut_after(call, 0.5):
-            list(source.stream(ModelRequest(model.name, (Turn("user", "hi"),)), call))
+            whole(source, ModelRequest(model.name, (Turn("user", "hi"),)), call)
         assert secure.calls.wait_for("closed", model.name)[0] == secure.calls.lines("closed")[0]
     wire._tls.cache_clear()
 

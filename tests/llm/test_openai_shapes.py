@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from app.llm import errors
-from app.llm.call import Call
 from app.llm.endpoint import Endpoint
 from app.llm.openai_compatible import OpenAICompatible
-from app.llm.types import Chunk, Finished, ModelRequest, ReasoningDelta, TextDelta, ToolCall, Turn, Usage
+from app.llm.types import Finished, ModelRequest, ReasoningDelta, TextDelta, ToolCall, Turn, Usage
+from tests.llm.conftest import Chunk, whole
 
 Answers = Callable[..., list[Chunk]]
 
@@ -44,7 +44,7 @@ def answers() -> Iterator[Answers]:
 
         def answered(*events: Any) -> list[Chunk]:
             Canned.events = events
-            return list(source.stream(ModelRequest("m", (Turn("user", "hi"),)), Call(10, 10)))
+            return whole(source, ModelRequest("m", (Turn("user", "hi"),)))
 
         yield answered
         server.shutdown()

@@ -15,6 +15,7 @@ from app.llm.call import Call
 from app.llm.errors import CallCut, ProviderDown
 from app.llm.providers import resolve
 from app.llm.types import ModelRequest, Turn
+from tests.llm.conftest import whole
 
 REFUSAL = b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n"
 
@@ -30,7 +31,7 @@ def forgotten() -> Iterator[None]:
 def ask(settings: Settings, call: Call) -> None:
     aside = settings.model_copy(update={"openai_base_url": "http://provider.invalid/v1"})
     source, model = resolve(aside, "openai/fake")
-    list(source.stream(ModelRequest(model.name, (Turn("user", "hi"),)), call))
+    whole(source, ModelRequest(model.name, (Turn("user", "hi"),)), call)
 
 
 @pytest.mark.parametrize("variable", ["http_proxy", "ALL_PROXY"])

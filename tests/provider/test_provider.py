@@ -15,7 +15,7 @@ from app.config import Settings
 from app.llm.call import Call
 from app.llm.errors import StreamCut
 from app.llm.providers import resolve
-from app.llm.types import ModelRequest, TextDelta, Turn
+from app.llm.types import Delta, ModelRequest, Turn
 from tests.provider import FakeProvider
 from tests.provider.behaviour import Behaviour
 from tests.provider.process import ProviderProcess
@@ -26,8 +26,9 @@ STREAMS = 100
 
 def say(url: str, model: str, prompt: str = "hi") -> str:
     source, known = resolve(Settings(openai_base_url=url, models=[]), f"openai/{model}")
-    chunks = source.stream(ModelRequest(known.name, (Turn("user", prompt),)), Call(30, 30))
-    return "".join(chunk.text for chunk in chunks if isinstance(chunk, TextDelta))
+    said: list[Delta] = []
+    source.stream(ModelRequest(known.name, (Turn("user", prompt),)), Call(30, 30), said.append)
+    return "".join(delta.text for delta in said)
 
 
 def test_a_name_is_read_as_behaviour() -> None:
@@ -63,15 +64,14 @@ def test_a_hundred_streams_run_at_once_and_on_time() -> None:
 @pytest.mark.parametrize("dialect", ["openai", "anthropic"])
 @pytest.mark.parametrize("fault", ["rst", "fin", "clean"])
 def test_a_cut_after_the_whole_text_still_lacks_the_terminal_marker(dialect: str, fault: str) -> None:
-    model, texts = f"fake-t3-at3-{fault}", []
+    model, said = f"fake-t3-at3-{fault}", list[Delta]()
     with FakeProvider() as provider:
         urls = {"openai_base_url": provider.openai_url, "anthropic_base_url": provider.anthropic_url}
         source, known = resolve(Settings(**urls, openai_api_key="k", anthropic_api_key="k"), f"{dialect}/{model}")
-        chunks = source.stream(ModelRequest(known.name, (Turn("user", "hi"),)), Call(30, 30))
         with pytest.raises(StreamCut):
-            texts.extend(chunk.text for chunk in chunks if isinstance(chunk, TextDelta))
+            source.stream(ModelRequest(known.name, (Turn("user", "hi"),)), Call(30, 30), said.append)
         [closed] = provider.calls.wait_for("closed", model)
-    assert ("".join(texts), closed["tokens"]) == ("w1 w2 w3", 3)
+    assert ("".join(delta.text for delta in said), closed["tokens"]) == ("w1 w2 w3", 3)
 
 
 def test_as_a_process_it_prints_its_url_and_logs_every_call(tmp_path: Path) -> None:

@@ -1,0 +1,198 @@
+"""One thread reads for all calls: each gets its own, and none holds up or spoils another."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from app.llm.arrivals import Arrivals, Arrived
+from app.llm.endpoint import Endpoint
+from app.llm.openai_compatible import OpenAICompatible
+from app.llm.types import Finished, ModelRequest, TextDelta, Turn
+from tests.llm.conftest import whole
+from tests.support.stack import until
+
+
+class Ear:
+    """Takes what comes until it has heard `last`."""
+
+    def __init__(self, last: bytes = b".") -> None:
+        self.heard = b""
+        self.threads: set[str] = set()
+        self.last = last
+
+    def __call__(self, data: bytes) -> bool:
+        self.threads.add(threading.current_thread().name)
+        self.heard += data
+        return data.endswith(self.last)
+
+
+@pytest.fixture
+def arrivals() -> Arrivals:
+    return Arrivals(pause_seconds=0.001)
+
+
+@pytest.fixture
+def pool() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(40) as running:
+        yield running
+
+
+@contextlib.contextmanager
+def pairs(count: int) -> Iterator[list[tuple[socket.socket, socket.socket]]]:
+    with contextlib.ExitStack() as stack:
+        made = [socket.socketpair() for _ in range(count)]
+        for both in made:
+            for sock in both:
+                stack.enter_context(sock)
+        yield made
+
+
+def attend(pool: ThreadPoolExecutor, arrivals: Arrivals, sock: socket.socket, arrived: Arrived) -> Future[None]:
+    return pool.submit(arrivals.attend, sock, arrived)
+
+
+def test_each_gets_what_is_said_to_it_in_one_thread_for_all(arrivals: Arrivals, pool: ThreadPoolExecutor) -> None:
+    ears = [Ear() for _ in range(30)]
+    with pairs(30) as made:
+        reading = [attend(pool, arrivals, ours, ear) for (ours, _), ear in zip(made, ears, strict=True)]
+        for word in ("a", "b", "c."):
+            for number, (_, far) in enumerate(made):
+                far.sendall(f"{number}{word}".encode())
+        for each in reading:
+            assert each.result(10) is None
+    assert [ear.heard for ear in ears] == [f"{n}a{n}b{n}c.".encode() for n in range(30)]
+    assert {name for ear in ears for name in ear.threads} == {"arrivals"}
+
+
+def test_what_one_raises_ends_it_alone(arrivals: Arrivals, pool: ThreadPoolExecutor) -> None:
+    def broken(_: bytes) -> bool:
+        raise KeyError("mine")
+
+    ear = Ear()
+    with pairs(2) as ((ours, far), (other, other_far)):
+        going_on = attend(pool, arrivals, other, ear)
+        failing = attend(pool, arrivals, ours, broken)
+        far.sendall(b"x")
+        with pytest.raises(KeyError, match="mine"):
+            failing.result(10)
+        other_far.sendall(b"still here.")
+        going_on.result(10)
+    assert ear.heard == b"still here."
+
+
+def test_a_connection_that_ends_is_told_as_nothing_and_one_that_breaks_is_raised(
+    arrivals: Arrivals, pool: ThreadPoolExecutor
+) -> None:
+    ear = Ear(last=b"")
+    with socket.create_server(("127.0.0.1", 0)) as server, pairs(1) as ((ours, far),):
+        far.close()
+        attend(pool, arrivals, ours, lambda data: not data and ear(data)).result(10)
+        near = socket.create_connection(server.getsockname())
+        with near:
+            peer, _ = server.accept()
+            peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")  # closing resets
+            breaking = attend(pool, arrivals, near, ear)
+            peer.close()
+            with pytest.raises(ConnectionResetError):
+                breaking.result(10)
+    assert ear.heard == b""
+
+
+def test_who_has_heard_enough_may_read_on_by_itself(arrivals: Arrivals, pool: ThreadPoolExecutor) -> None:
+    with pairs(1) as ((ours, far),):
+        for _ in range(3):  # its number is free again each time
+            reading = attend(pool, arrivals, ours, Ear())
+            far.sendall(b"enough.")
+            reading.result(10)
+        far.sendall(b"rest")
+        assert ours.gettimeout() is None
+        assert ours.recv(10) == b"rest"
+
+
+def test_a_chunk_that_stalls_in_its_middle_holds_nobody_up(pool: ThreadPoolExecutor) -> None:
+    first = chunk(event({"content": "w1"}))
+    said, half = [chunk(event({"content": " w2"}, "stop")), chunk(b"")], first[:3]
+    with serving(half) as stalled, serving(first, *said) as whole_one:
+        waiting = pool.submit(whole, stalled.source, REQUEST)
+        until(lambda: stalled.asked == 1)
+        assert whole(whole_one.source, REQUEST) == [TextDelta("w1"), TextDelta(" w2"), Finished("stop")]
+        assert not waiting.done()
+        stalled.say(first[3:], *said)
+        assert waiting.result(10) == [TextDelta("w1"), TextDelta(" w2"), Finished("stop")]
+
+
+def test_a_compressed_stream_is_read_all_the_same() -> None:
+    body = gzip.compress(event({"content": "w1"}) + event({}, "stop"))
+    with serving(chunk(body), chunk(b""), encoding="gzip") as server:
+        assert whole(server.source, REQUEST) == [TextDelta("w1"), Finished("stop")]
+
+
+REQUEST = ModelRequest("m", (Turn("user", "hi"),))
+
+
+def event(delta: dict[str, str], finish: str | None = None) -> bytes:
+    choice = {"index": 0, "delta": delta, "finish_reason": finish}
+    return f"data: {json.dumps({'choices': [choice]})}\n\n".encode()
+
+
+def chunk(content: bytes) -> bytes:
+    return b"%x\r\n%s\r\n" % (len(content), content)
+
+
+class Serving(ThreadingHTTPServer):
+    """Says this much of a chunked body at once and the rest when it is told."""
+
+    daemon_threads = True
+
+    def __init__(self, parts: tuple[bytes, ...], encoding: str | None) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.parts = parts
+        self.encoding = encoding
+        self.asked = 0
+        self.connection: socket.socket
+        self.source = OpenAICompatible(Endpoint("openai", "Serving", f"http://127.0.0.1:{self.server_port}"))
+
+    def say(self, *parts: bytes) -> None:
+        """Go on."""
+        for part in parts:
+            self.connection.sendall(part)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Serving
+
+    def do_POST(self) -> None:
+        """One call."""
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Transfer-Encoding", "chunked")
+        if self.server.encoding:
+            self.send_header("Content-Encoding", self.server.encoding)
+        self.end_headers()
+        self.server.connection = self.connection
+        self.server.say(*self.server.parts)
+        self.server.asked += 1
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@contextlib.contextmanager
+def serving(*parts: bytes, encoding: str | None = None) -> Iterator[Serving]:
+    with Serving(parts, encoding) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
