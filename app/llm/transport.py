@@ -93,7 +93,8 @@ class Body(httpx2.SyncByteStream):
             return (bool(part) and is_over(part)) or self._framing.is_over
 
         with _mapped(httpx2.ReadTimeout, httpx2.ReadError):
-            if not self._framing.is_over and not (self._early and arrived(self._early)):
+            is_read = arrived(self._early) if self._early else self._framing.is_over
+            if not is_read:
                 arrivals().attend(self._connection.sock, arrived)
 
     def close(self) -> None:
@@ -111,7 +112,7 @@ class Body(httpx2.SyncByteStream):
         sock = self._connection.sock
         try:
             sock.settimeout(_REST_SECONDS)
-            while not self._framing.is_over:
+            if not self._framing.is_over:
                 self._part(sock.recv(READ_BYTES))
             sock.settimeout(None)
         except (OSError, httpx2.RemoteProtocolError):
@@ -120,10 +121,12 @@ class Body(httpx2.SyncByteStream):
 
 
 def _early(response: HTTPResponse, sock: socket.socket) -> bytes:
-    """What of the body has come with the head."""
+    """What of the body has come with the head, and with TLS what is deciphered already: nobody hears of that again."""
     sock.settimeout(0)
     try:
-        return response.fp.peek()
+        early: bytes = response.fp.peek()
+        waiting = sock.pending() if isinstance(sock, ssl.SSLSocket) else 0
+        return early + sock.recv(waiting) if waiting else early
     except ssl.SSLWantReadError:
         return b""
     finally:

@@ -6,17 +6,22 @@ import contextlib
 import gzip
 import json
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
+from app.llm import wire
 from app.llm.arrivals import Arrivals, Arrived
+from app.llm.call import Call
 from app.llm.endpoint import Endpoint
 from app.llm.openai_compatible import OpenAICompatible
-from app.llm.types import Finished, ModelRequest, TextDelta, Turn
+from app.llm.types import Delta, Finished, ModelRequest, TextDelta, Turn
+from tests.llm.certificate import self_signed
 from tests.llm.conftest import whole
 from tests.support.stack import until
 
@@ -136,6 +141,23 @@ def test_a_compressed_stream_is_read_all_the_same() -> None:
         assert whole(server.source, REQUEST) == [TextDelta("w1"), Finished("stop")]
 
 
+def test_what_tls_has_deciphered_with_the_head_is_not_left_lying(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pool: ThreadPoolExecutor
+) -> None:
+    certificate = self_signed(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    wire._tls.cache_clear()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    long, said = "x" * 12_000, list[Delta]()  # with the head in one record, which is more than is read for a head
+    with serving(chunk(event({"content": long})), tls=context) as server:
+        reading = pool.submit(server.source.stream, REQUEST, Call(10, 10), said.append)
+        until(lambda: said == [TextDelta(long)])
+        server.say(chunk(event({}, "stop")), chunk(b""))
+        assert reading.result(10) == Finished("stop")
+    wire._tls.cache_clear()
+
+
 REQUEST = ModelRequest("m", (Turn("user", "hi"),))
 
 
@@ -153,13 +175,16 @@ class Serving(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, parts: tuple[bytes, ...], encoding: str | None) -> None:
+    def __init__(self, parts: tuple[bytes, ...], encoding: str | None, tls: ssl.SSLContext | None) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.parts = parts
         self.encoding = encoding
         self.asked = 0
         self.connection: socket.socket
-        self.source = OpenAICompatible(Endpoint("openai", "Serving", f"http://127.0.0.1:{self.server_port}"))
+        scheme = "http" if tls is None else "https"
+        self.source = OpenAICompatible(Endpoint("openai", "Serving", f"{scheme}://127.0.0.1:{self.server_port}"))
+        if tls is not None:
+            self.socket = tls.wrap_socket(self.socket, server_side=True)
 
     def say(self, *parts: bytes) -> None:
         """Go on."""
@@ -174,14 +199,10 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         """One call."""
         self.rfile.read(int(self.headers["Content-Length"]))
-        self.send_response(200)
-        self.send_header("Content-Type", "text/event-stream")
-        self.send_header("Transfer-Encoding", "chunked")
-        if self.server.encoding:
-            self.send_header("Content-Encoding", self.server.encoding)
-        self.end_headers()
+        encoding = f"content-encoding: {self.server.encoding}\r\n" if self.server.encoding else ""
+        head = f"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n{encoding}\r\n"
         self.server.connection = self.connection
-        self.server.say(*self.server.parts)
+        self.server.say(b"".join([head.encode(), *self.server.parts]))
         self.server.asked += 1
 
     def log_message(self, *_: object) -> None:
@@ -189,10 +210,14 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextlib.contextmanager
-def serving(*parts: bytes, encoding: str | None = None) -> Iterator[Serving]:
-    with Serving(parts, encoding) as server:
+def serving(*parts: bytes, encoding: str | None = None, tls: ssl.SSLContext | None = None) -> Iterator[Serving]:
+    with Serving(parts, encoding, tls) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
         thread.start()
-        yield server
-        server.shutdown()
-        thread.join()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join()
+            with contextlib.suppress(OSError):  # who still reads from it must not wait for ever
+                server.connection.shutdown(socket.SHUT_RDWR)
