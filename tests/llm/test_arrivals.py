@@ -8,15 +8,16 @@ import json
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from app.llm import wire
-from app.llm.arrivals import Arrivals, Arrived
+from app.llm.arrivals import Arrivals
 from app.llm.call import Call
 from app.llm.endpoint import Endpoint
 from app.llm.openai_compatible import OpenAICompatible
@@ -45,10 +46,18 @@ def arrivals() -> Arrivals:
     return Arrivals(pause_seconds=0.001)
 
 
-@pytest.fixture
-def pool() -> Iterator[ThreadPoolExecutor]:
-    with ThreadPoolExecutor(40) as running:
-        yield running
+def started(do: Callable[..., Any], *arguments: Any) -> Future[Any]:
+    """Do it in a thread that nobody waits for, should it never end."""
+    ended: Future[Any] = Future()
+
+    def run() -> None:
+        try:
+            ended.set_result(do(*arguments))
+        except Exception as error:
+            ended.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return ended
 
 
 @contextlib.contextmanager
@@ -61,14 +70,10 @@ def pairs(count: int) -> Iterator[list[tuple[socket.socket, socket.socket]]]:
         yield made
 
 
-def attend(pool: ThreadPoolExecutor, arrivals: Arrivals, sock: socket.socket, arrived: Arrived) -> Future[None]:
-    return pool.submit(arrivals.attend, sock, arrived)
-
-
-def test_each_gets_what_is_said_to_it_in_one_thread_for_all(arrivals: Arrivals, pool: ThreadPoolExecutor) -> None:
+def test_each_gets_what_is_said_to_it_in_one_thread_for_all(arrivals: Arrivals) -> None:
     ears = [Ear() for _ in range(30)]
     with pairs(30) as made:
-        reading = [attend(pool, arrivals, ours, ear) for (ours, _), ear in zip(made, ears, strict=True)]
+        reading = [started(arrivals.attend, ours, ear) for (ours, _), ear in zip(made, ears, strict=True)]
         for word in ("a", "b", "c."):
             for number, (_, far) in enumerate(made):
                 far.sendall(f"{number}{word}".encode())
@@ -78,14 +83,14 @@ def test_each_gets_what_is_said_to_it_in_one_thread_for_all(arrivals: Arrivals, 
     assert {name for ear in ears for name in ear.threads} == {"arrivals"}
 
 
-def test_what_one_raises_ends_it_alone(arrivals: Arrivals, pool: ThreadPoolExecutor) -> None:
+def test_what_one_raises_ends_it_alone(arrivals: Arrivals) -> None:
     def broken(_: bytes) -> bool:
         raise KeyError("mine")
 
     ear = Ear()
     with pairs(2) as ((ours, far), (other, other_far)):
-        going_on = attend(pool, arrivals, other, ear)
-        failing = attend(pool, arrivals, ours, broken)
+        going_on = started(arrivals.attend, other, ear)
+        failing = started(arrivals.attend, ours, broken)
         far.sendall(b"x")
         with pytest.raises(KeyError, match="mine"):
             failing.result(10)
@@ -94,28 +99,26 @@ def test_what_one_raises_ends_it_alone(arrivals: Arrivals, pool: ThreadPoolExecu
     assert ear.heard == b"still here."
 
 
-def test_a_connection_that_ends_is_told_as_nothing_and_one_that_breaks_is_raised(
-    arrivals: Arrivals, pool: ThreadPoolExecutor
-) -> None:
+def test_a_connection_that_ends_is_told_as_nothing_and_one_that_breaks_is_raised(arrivals: Arrivals) -> None:
     ear = Ear(last=b"")
     with socket.create_server(("127.0.0.1", 0)) as server, pairs(1) as ((ours, far),):
         far.close()
-        attend(pool, arrivals, ours, lambda data: not data and ear(data)).result(10)
+        started(arrivals.attend, ours, lambda data: not data and ear(data)).result(10)
         near = socket.create_connection(server.getsockname())
         with near:
             peer, _ = server.accept()
             peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")  # closing resets
-            breaking = attend(pool, arrivals, near, ear)
+            breaking = started(arrivals.attend, near, ear)
             peer.close()
             with pytest.raises(ConnectionResetError):
                 breaking.result(10)
     assert ear.heard == b""
 
 
-def test_who_has_heard_enough_may_read_on_by_itself(arrivals: Arrivals, pool: ThreadPoolExecutor) -> None:
+def test_who_has_heard_enough_may_read_on_by_itself(arrivals: Arrivals) -> None:
     with pairs(1) as ((ours, far),):
         for _ in range(3):  # its number is free again each time
-            reading = attend(pool, arrivals, ours, Ear())
+            reading = started(arrivals.attend, ours, Ear())
             far.sendall(b"enough.")
             reading.result(10)
         far.sendall(b"rest")
@@ -123,11 +126,11 @@ def test_who_has_heard_enough_may_read_on_by_itself(arrivals: Arrivals, pool: Th
         assert ours.recv(10) == b"rest"
 
 
-def test_a_chunk_that_stalls_in_its_middle_holds_nobody_up(pool: ThreadPoolExecutor) -> None:
+def test_a_chunk_that_stalls_in_its_middle_holds_nobody_up() -> None:
     first = chunk(event({"content": "w1"}))
     said, half = [chunk(event({"content": " w2"}, "stop")), chunk(b"")], first[:3]
     with serving(half) as stalled, serving(first, *said) as whole_one:
-        waiting = pool.submit(whole, stalled.source, REQUEST)
+        waiting = started(whole, stalled.source, REQUEST)
         until(lambda: stalled.asked == 1)
         assert whole(whole_one.source, REQUEST) == [TextDelta("w1"), TextDelta(" w2"), Finished("stop")]
         assert not waiting.done()
@@ -142,7 +145,7 @@ def test_a_compressed_stream_is_read_all_the_same() -> None:
 
 
 def test_what_tls_has_deciphered_with_the_head_is_not_left_lying(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pool: ThreadPoolExecutor
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     certificate = self_signed(tmp_path)
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
@@ -151,7 +154,7 @@ def test_what_tls_has_deciphered_with_the_head_is_not_left_lying(
     context.load_cert_chain(certificate)
     long, said = "x" * 12_000, list[Delta]()  # with the head in one record, which is more than is read for a head
     with serving(chunk(event({"content": long})), tls=context) as server:
-        reading = pool.submit(server.source.stream, REQUEST, Call(10, 10), said.append)
+        reading = started(server.source.stream, REQUEST, Call(10, 10), said.append)
         until(lambda: said == [TextDelta(long)])
         server.say(chunk(event({}, "stop")), chunk(b""))
         assert reading.result(10) == Finished("stop")

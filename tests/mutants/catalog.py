@@ -9,7 +9,7 @@ from tests.mutants.pauses import PAUSING, STEPPING
 FENCES = ("tests/jobs/test_machine_fences.py",)
 LIVES = ("tests/jobs/test_lifecycle.py",)
 LOG = ("tests/stream/test_log.py",)
-CONNECTIONS = ("tests/llm/test_connections.py",)
+CONNECTIONS, ARRIVALS = ("tests/llm/test_connections.py",), ("tests/llm/test_arrivals.py",)
 SCORE, SCORES = ("tests/stream/test_score.py",), ("tests/jobs/test_scores.py",)
 
 _CLAIM = "guards=frozenset({Guard.LIVE, Guard.DUE, Guard.UNBLOCKED, Guard.UNCANCELLED, Guard.FEW_CRASHES}),"
@@ -122,6 +122,24 @@ CALLS = (
         "what the server has closed is not used again",
         Edit("app/llm/connections.py", "if connection.is_quiet():", "if connection.is_quiet() or True:"),
         CONNECTIONS,
+    ),
+    one(
+        "deciphered-is-left-lying",
+        "what has come is told, without waiting for more",
+        Edit("app/llm/transport.py", "early + sock.recv(waiting) if waiting else early", "early"),
+        ARRIVALS,
+    ),
+    one(
+        "one-ends-all",
+        "what ends one call is no matter of the others",
+        Edit("app/llm/arrivals.py", "            outcome = error  #", "            raise error  #"),
+        ARRIVALS,
+    ),
+    one(
+        "cut-body-is-whole",
+        "a body that was cut is not taken for its end",
+        Edit("app/llm/framing.py", "    if not fits:", "    if not fits and False:"),
+        ("tests/llm/test_framing.py",),
     ),
     one(
         "silent-connection-is-trusted",
