@@ -1,15 +1,18 @@
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import SecretStr
 
 from app.config import Settings
-from app.llm import providers
+from app.llm import providers, wire
 from app.llm.call import Call, Watch
 from app.llm.types import Delta, Finished, ModelRequest, Provider, TextDelta, Turn
+from tests.llm.certificate import self_signed
 from tests.provider import FakeProvider
 
 KEY = "sk-test-canary"
@@ -46,6 +49,18 @@ def settings(provider: FakeProvider) -> Settings:
         models=[],
         default_model="",
     )
+
+
+@pytest.fixture
+def tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ssl.SSLContext]:
+    """For a server whose certificate calls trust."""
+    certificate = self_signed(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    wire._tls.cache_clear()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    yield context
+    wire._tls.cache_clear()
 
 
 @pytest.fixture

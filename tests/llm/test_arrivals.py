@@ -11,18 +11,15 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from app.llm import wire
 from app.llm.arrivals import Arrivals
 from app.llm.call import Call
 from app.llm.endpoint import Endpoint
 from app.llm.openai_compatible import OpenAICompatible
 from app.llm.types import Delta, Finished, ModelRequest, TextDelta, Turn
-from tests.llm.certificate import self_signed
 from tests.llm.conftest import whole
 from tests.support.stack import until
 
@@ -144,21 +141,13 @@ def test_a_compressed_stream_is_read_all_the_same() -> None:
         assert whole(server.source, REQUEST) == [TextDelta("w1"), Finished("stop")]
 
 
-def test_what_tls_has_deciphered_with_the_head_is_not_left_lying(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    certificate = self_signed(tmp_path)
-    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
-    wire._tls.cache_clear()
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
+def test_what_tls_has_deciphered_with_the_head_is_not_left_lying(tls: ssl.SSLContext) -> None:
     long, said = "x" * 12_000, list[Delta]()  # with the head in one record, which is more than is read for a head
-    with serving(chunk(event({"content": long})), tls=context) as server:
+    with serving(chunk(event({"content": long})), tls=tls) as server:
         reading = started(server.source.stream, REQUEST, Call(10, 10), said.append)
         until(lambda: said == [TextDelta(long)])
         server.say(chunk(event({}, "stop")), chunk(b""))
         assert reading.result(10) == Finished("stop")
-    wire._tls.cache_clear()
 
 
 REQUEST = ModelRequest("m", (Turn("user", "hi"),))

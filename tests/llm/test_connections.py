@@ -5,7 +5,6 @@ from __future__ import annotations
 import ssl
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from queue import SimpleQueue
 
 import pytest
@@ -17,7 +16,6 @@ from app.llm.connections import Connection, Idle, connect
 from app.llm.errors import CallCut
 from app.llm.providers import resolve
 from app.llm.types import Delta, ModelRequest, Provider, TextDelta, Turn
-from tests.llm.certificate import self_signed
 from tests.llm.keeping import Keeping, keeping
 from tests.support.stack import until
 
@@ -143,18 +141,12 @@ def test_a_call_that_was_cut_in_the_meantime_asks_nothing_on_a_kept_one(stream: 
     assert len(server.asked) == 1
 
 
-def test_they_are_shared_under_tls_too(stream: Streams, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    certificate = self_signed(tmp_path)
-    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
-    wire._tls.cache_clear()
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
-    with keeping(context) as secure:
+def test_they_are_shared_under_tls_too(stream: Streams, tls: ssl.SSLContext) -> None:
+    with keeping(tls) as secure:
         url = f"https://127.0.0.1:{secure.port}/v1"
         assert [text(stream(url=url)) for _ in range(3)] == ["w1 w2"] * 3
         assert len(secure.asked) == 3
         assert len(set(secure.asked)) == 1
-    wire._tls.cache_clear()
 
 
 def test_one_that_nobody_wants_for_long_is_closed(server: Keeping) -> None:

@@ -9,7 +9,6 @@ import ssl
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -19,7 +18,6 @@ from app.llm.call import Call
 from app.llm.errors import CallCut, StreamCut
 from app.llm.providers import resolve
 from app.llm.types import Delta, ModelRequest, Turn
-from tests.llm.certificate import self_signed
 from tests.llm.conftest import DIALECTS, Ask, whole
 from tests.provider import FakeProvider
 
@@ -89,22 +87,14 @@ def test_a_cut_ends_a_handshake_that_hangs(settings: Settings) -> None:
 
 
 @both
-def test_a_cut_ends_a_blocked_read_under_tls(
-    dialect: str, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    certificate = self_signed(tmp_path)
-    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
-    wire._tls.cache_clear()
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
-    with FakeProvider(tls=context) as secure:
+def test_a_cut_ends_a_blocked_read_under_tls(dialect: str, settings: Settings, tls: ssl.SSLContext) -> None:
+    with FakeProvider(tls=tls) as secure:
         urls = {"openai_base_url": secure.openai_url, "anthropic_base_url": secure.anthropic_url}
         source, model = resolve(settings.model_copy(update=urls), f"{dialect}/fake-t20-silence")
         call = Call(60, 60)
         with cut_after(call, 0.5):
             whole(source, ModelRequest(model.name, (Turn("user", "hi"),)), call)
         assert secure.calls.wait_for("closed", model.name)[0] == secure.calls.lines("closed")[0]
-    wire._tls.cache_clear()
 
 
 def test_no_call_leaves_a_descriptor_open(ask: Ask, provider: FakeProvider) -> None:
