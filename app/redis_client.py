@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from redis import Connection, Redis
+from redis import Connection, ConnectionPool, Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
@@ -29,6 +29,13 @@ def quick(timeout_seconds: float) -> dict[str, Any]:
         "socket_connect_timeout": timeout_seconds,
         "retry": Retry(NoBackoff(), 0),
     }
+
+
+def apart(client: Redis) -> ConnectionPool:
+    """Connections like the client's for one user alone: whoever else still holds one cannot speak between others'
+    commands and their answers."""
+    pool = client.connection_pool
+    return ConnectionPool(connection_class=pool.connection_class, **pool.connection_kwargs)
 
 
 @contextmanager

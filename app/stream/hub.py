@@ -6,7 +6,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
 import structlog
@@ -17,6 +17,7 @@ from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.config import Settings
+from app.redis_client import apart
 from app.stream.events import decode
 from app.stream.log import Keys
 from app.stream.subscription import Closed, Found, Interest, Lagged, Look, Subscription
@@ -115,7 +116,7 @@ class Hub:
             return  # the listener subscribes to everything that has readers when it connects
         try:
             getattr(self._pubsub, command)(Keys(thread_id).channel)
-        except (RedisError, OSError):
+        except Exception:  # of any kind, as for the watch
             # redis-py may have reconnected behind our back, losing messages: let the listener start over.
             self._pubsub = None
 
@@ -134,7 +135,7 @@ class Hub:
 
     def _listen(self) -> None:
         # It logs what it is pushed unless somebody else takes it, some hundredths of all that this process does.
-        with PubSub(self._client.connection_pool, push_handler_func=_as_it_is) as pubsub:
+        with closing(apart(self._client)) as pool, PubSub(pool, push_handler_func=_as_it_is) as pubsub:
             pubsub.subscribe(_ALIVE)  # connects, which may take its time
             with self._lock:  # no reader may come or go between the list and the subscription
                 self._confirmed = dict.fromkeys(self._confirmed, False)
@@ -158,7 +159,7 @@ class Hub:
         while self._pubsub is pubsub and not self._closed and time.monotonic() - self._heard < _SILENT_SECONDS:
             try:
                 pubsub.ping()
-            except (RedisError, OSError):
+            except Exception:  # of any kind, where the connection is cut: the listener finds that out at the same time
                 break
             time.sleep(_PING_SECONDS)
         connection: Connection | None = pubsub.connection

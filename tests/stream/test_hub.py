@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from redis import Redis
+from redis import Connection, Redis
 
 from app import redis_client
 from app.config import Settings
@@ -155,6 +155,22 @@ def test_readers_re_read_after_every_cut_of_the_subscription(
             until(lambda: hub.connected, what="the connection")
             say(client, settings, thread_id, f"after {turn}")
             until(lambda t=turn: _text(reader) == f"after {t}", what="the next event")
+
+
+def test_its_connections_are_nobody_else_s(hub: Hub, client: Redis, thread_id: str) -> None:
+    had: list[Connection] = []
+    with connected(hub), following(hub, thread_id) as reader:
+        for _ in range(3):
+            assert hub._pubsub is not None
+            assert hub._pubsub.connection is not None
+            had.append(hub._pubsub.connection)
+            client.client_kill_filter(_type="pubsub")
+            until(lambda: reader.get(0.1) == Lagged(), what="being told")
+            until(lambda: hub.connected, what="the connection")
+    others = [client.connection_pool.get_connection() for _ in range(5)]
+    assert not {id(one) for one in had} & {id(one) for one in others}
+    for one in others:
+        client.connection_pool.release(one)
 
 
 def _text(reader: Subscription) -> str | None:
