@@ -146,9 +146,7 @@ class Settings(BaseSettings):
     )
 
     # How a reply is read
-    flush_ms: float = Field(
-        3, ge=0, description="A busy worker's beat: what comes within it is read, and sent, at once."
-    )
+    flush_ms: float = Field(3, ge=0, description="A busy worker's tick: what comes within it is read and sent at once.")
     checkpoint_seconds: float = Field(2, gt=0, description="Longest text stays only in Redis while a reply runs.")
     log_events: int = Field(
         5_000, ge=500, description="Entries a thread's log keeps: far more than between checkpoints."

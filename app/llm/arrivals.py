@@ -12,13 +12,13 @@ import ssl
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from queue import SimpleQueue
 from typing import Any
 
 from gevent.monkey import get_original
 
-from app import beat
+from app import tick
 
 # More than a TLS record, so that none stays behind in its socket, where nobody would hear of it.
 READ_BYTES = 65_536
@@ -44,8 +44,6 @@ class Arrivals:
 
     def __init__(self, pause_seconds: float = 0.003) -> None:
         self.pause_seconds = pause_seconds
-        # The kernel's own, which gevent hides: a look that does not wait, and nothing to do between two looks.
-        self._epoll: Any = get_original("select", "epoll")()
         self._readings: dict[int, _Reading] = {}
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -62,6 +60,12 @@ class Arrivals:
             sock.settimeout(None)
         if outcome is not None:
             raise outcome
+
+    @cached_property
+    def _epoll(self) -> Any:
+        """The kernel's own, which gevent hides: a look that does not wait, and nothing to do between two looks. Only
+        Linux has it, so it is made for the first who attends."""
+        return get_original("select", "epoll")()
 
     def _begin(self, reading: _Reading) -> None:
         with self._lock:
@@ -86,7 +90,7 @@ class Arrivals:
                 if (reading := self._readings.get(number)) is not None:
                     self._read(reading)
             if ready:
-                beat.wait(self.pause_seconds)
+                tick.wait(self.pause_seconds)
             else:
                 idle.poll()
 

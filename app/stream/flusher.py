@@ -12,7 +12,7 @@ import structlog
 from redis import Redis
 from redis.exceptions import RedisError
 
-from app import beat
+from app import tick
 from app.config import Settings
 from app.stream.events import Event
 from app.stream.log import Refused, appending
@@ -33,7 +33,7 @@ class Source:
 
 class Flusher:
     """A thread that flushes the sources that rang. Idle, it flushes at once, so a first token does not wait; after that
-    it waits for the beat (`flush_ms`), while Redis appends and answers, and groups what comes meanwhile."""
+    it waits for the tick (`flush_ms`), while Redis appends and answers, and groups what comes meanwhile."""
 
     def __init__(self, client: Redis, settings: Settings) -> None:
         self._client = client
@@ -76,7 +76,7 @@ class Flusher:
         outcomes: list[Outcome]
         try:
             with appending(self._client, self._settings, everything) as answered:
-                beat.wait(self._pause)  # one turn of the loop for both: with gevent, to wait is dear
+                tick.wait(self._pause)  # one turn of the loop for both: with gevent, to wait is dear
             outcomes = list(answered)
             self._note("")
         except RedisError as error:

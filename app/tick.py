@@ -1,4 +1,4 @@
-"""The beat to which a process gathers: what came since the last one is read, or sent, together."""
+"""The tick to which a process gathers: what came since the last one is read, or sent, together."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who waits for the beat wakes with the others."""
+"""Who waits for the tick wakes with the others."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app import beat
+from app import tick
 
 
 @given(st.floats(0, 1_000_000), st.sampled_from([0.001, 0.003, 0.5]))
@@ -17,14 +17,14 @@ def test_whenever_one_begins_one_wakes_at_a_multiple(now: float, seconds: float)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(time, "monotonic", lambda: now)
         patch.setattr(time, "sleep", slept.append)
-        beat.wait(seconds)
+        tick.wait(seconds)
     assert 0 < slept[0] <= seconds
-    beats = (now + slept[0]) / seconds
-    assert beats == pytest.approx(round(beats))
+    ticks = (now + slept[0]) / seconds
+    assert ticks == pytest.approx(round(ticks))
 
 
-def test_without_a_beat_others_only_have_their_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_tick_others_only_have_their_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     slept: list[float] = []
     monkeypatch.setattr(time, "sleep", slept.append)
-    beat.wait(0)
+    tick.wait(0)
     assert slept == [0]
