@@ -49,11 +49,15 @@ def test_one_watch_ends_only_the_calls_that_are_silent() -> None:
     assert busy.cut_reason is None
 
 
+def watching() -> set[threading.Thread]:
+    return {thread for thread in threading.enumerate() if thread.name == "call-watch"}
+
+
 def test_a_watch_takes_new_calls_after_it_had_none() -> None:
-    watch, before = Watch(interval_seconds=0.01), threading.active_count()
+    watch, before = Watch(interval_seconds=0.01), watching()
     for _ in range(3):
         call = Call(0.05, 0.05)
         with watch.over(call):
             wait_for_cut(call)
         until(lambda: not watch._arrived.is_set(), what="the watch at rest")
-    assert threading.active_count() == before + 1
+    assert len(watching() - before) == 1
