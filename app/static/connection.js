@@ -106,6 +106,10 @@ addEventListener("pageshow", ({ persisted }) => persisted && location.reload());
 addEventListener("offline", () => show("reconnecting"));
 addEventListener("focus", tryAgain);
 document.addEventListener("visibilitychange", tryAgain);
+// An answer to a form says that somebody is signed in, also to a page that was in front all the time.
+document.addEventListener("htmx:after:request", ({ target, detail }) => {
+  if (target.matches?.("form") && detail.ctx.response.status !== 401) tryAgain();
+});
 addEventListener("online", () => connection?.reader?.cancel()); // it may be the same one: to make it anew tells
 
 indicator.addEventListener("htmx:after:swap", () => ((isAnswered = true), polling && show("polling")));

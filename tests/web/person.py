@@ -68,6 +68,15 @@ class Person:
         signed_out = self.page.request.post("/signout", form={"csrf_token": token}, max_redirects=0)
         assert signed_out.status == 303
 
+    def sign_in_elsewhere(self) -> None:
+        """Sign in in another tab, of which this page is told nothing."""
+        first, self.page = self.page, self.context.new_page()
+        self.page.goto("/signin")
+        self.sign_in()
+        expect(self.page).not_to_have_url(re.compile("/signin"))
+        self.page.close()
+        self.page = first
+
     def sign_in_beside(self, link: Locator) -> None:
         """Follow a link that opens the sign-in in a tab of its own, sign in there, see this page, and come back."""
         with self.context.expect_page() as opened:

@@ -108,6 +108,19 @@ def test_somebody_who_is_still_signed_out_goes_on_being_asked(ada: Person) -> No
     ada.forgive("status 401")
 
 
+def test_a_page_that_never_left_the_front_hears_of_the_new_sign_in_from_what_they_send(ada: Person) -> None:
+    ada.start("first")
+    ada.sees_status("completed")
+    ada.sign_out_elsewhere()
+    expect(ada.connection).to_have_attribute("data-state", "signed-out", timeout=20_000)
+    ada.sign_in_elsewhere()
+    expect(ada.connection).to_have_attribute("data-state", "signed-out")
+    ada.words.fill("second")
+    ada.page.get_by_role("button", name="Send").click()
+    expect(ada.connection).to_have_attribute("data-state", "live")
+    ada.forgive("status 401")
+
+
 def test_somebody_who_signs_in_again_where_streams_are_blocked_is_told_what_is_new(ada: Person) -> None:
     ada.context.route("**/sse/*", lambda route: route.abort())
     ada.start("first")
