@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ import httpx2 as httpx
 
 from tests.support.copy import ROOT
 from tests.support.reader import sse
+from tests.support.serving import Quiet, serving
 from tests.support.stack import Stack, running_stack, until
 
 DOCUMENT = ROOT / "docs" / "transcript.md"
@@ -49,7 +50,7 @@ SECONDS = 60.0  # for any one of the things that are waited for
 RESTART = ("web", "worker", "valkey")
 
 
-class Page(BaseHTTPRequestHandler):
+class Page(Quiet):
     """The local server's one page."""
 
     def do_GET(self) -> None:
@@ -58,9 +59,6 @@ class Page(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(PAGE)))
         self.end_headers()
         self.wfile.write(PAGE)
-
-    def log_message(self, *_: object) -> None:
-        pass
 
 
 class Story:
@@ -140,10 +138,8 @@ def _shown(event: dict[str, Any]) -> str:
 @contextmanager
 def page() -> Iterator[str]:
     """The address of the local page."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), Page) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+    with serving(ThreadingHTTPServer(("127.0.0.1", 0), Page)) as server:
         yield f"127.0.0.1:{server.server_address[1]}"
-        server.shutdown()
 
 
 def restart(stack: Stack, story: Story) -> None:

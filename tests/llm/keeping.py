@@ -6,11 +6,12 @@ import contextlib
 import ssl
 import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 
 from tests.provider.behaviour import Behaviour
 from tests.provider.dialect import Counts
 from tests.provider.openai_dialect import OpenAIDialect
+from tests.support.serving import Quiet, serving
 
 _COUNTS = Counts.of([], Behaviour())
 
@@ -32,7 +33,7 @@ class Keeping(ThreadingHTTPServer):
         return int(self.server_address[1])
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(Quiet):
     protocol_version = "HTTP/1.1"
     server: Keeping
     dialect = OpenAIDialect()
@@ -59,9 +60,6 @@ class _Handler(BaseHTTPRequestHandler):
         super().finish()
         self.server.ended.append(self.client_address[1])
 
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
-
     def _chunk(self, content: bytes) -> None:
         with contextlib.suppress(ConnectionError):  # who was cut does not listen
             self.wfile.write(b"%x\r\n%s\r\n" % (len(content), content))
@@ -74,12 +72,8 @@ def keeping(tls: ssl.SSLContext | None = None) -> Iterator[Keeping]:
     server = Keeping()
     if tls is not None:
         server.socket = tls.wrap_socket(server.socket, server_side=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.may_go_on.set()
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with serving(server):
+        try:
+            yield server
+        finally:
+            server.may_go_on.set()

@@ -10,7 +10,7 @@ import ssl
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -21,6 +21,7 @@ from app.llm.endpoint import Endpoint
 from app.llm.openai_compatible import OpenAICompatible
 from app.llm.types import Delta, Finished, ModelRequest, TextDelta, Turn
 from tests.llm.conftest import whole
+from tests.support.serving import Quiet, serving
 from tests.support.stack import until
 
 
@@ -126,7 +127,7 @@ def test_who_has_heard_enough_may_read_on_by_itself(arrivals: Arrivals) -> None:
 def test_a_chunk_that_stalls_in_its_middle_holds_nobody_up() -> None:
     first = chunk(event({"content": "w1"}))
     said, half = [chunk(event({"content": " w2"}, "stop")), chunk(b"")], first[:3]
-    with serving(half) as stalled, serving(first, *said) as whole_one:
+    with telling(half) as stalled, telling(first, *said) as whole_one:
         waiting = started(whole, stalled.source, REQUEST)
         until(lambda: stalled.asked == 1)
         assert whole(whole_one.source, REQUEST) == [TextDelta("w1"), TextDelta(" w2"), Finished("stop")]
@@ -137,13 +138,13 @@ def test_a_chunk_that_stalls_in_its_middle_holds_nobody_up() -> None:
 
 def test_a_compressed_stream_is_read_all_the_same() -> None:
     body = gzip.compress(event({"content": "w1"}) + event({}, "stop"))
-    with serving(chunk(body), chunk(b""), encoding="gzip") as server:
+    with telling(chunk(body), chunk(b""), encoding="gzip") as server:
         assert whole(server.source, REQUEST) == [TextDelta("w1"), Finished("stop")]
 
 
 def test_what_tls_has_deciphered_with_the_head_is_not_left_lying(tls: ssl.SSLContext) -> None:
     long, said = "x" * 12_000, list[Delta]()  # with the head in one record, which is more than is read for a head
-    with serving(chunk(event({"content": long})), tls=tls) as server:
+    with telling(chunk(event({"content": long})), tls=tls) as server:
         reading = started(server.source.stream, REQUEST, Call(10, 10), said.append)
         until(lambda: said == [TextDelta(long)])
         server.say(chunk(event({}, "stop")), chunk(b""))
@@ -162,7 +163,7 @@ def chunk(content: bytes) -> bytes:
     return b"%x\r\n%s\r\n" % (len(content), content)
 
 
-class Serving(ThreadingHTTPServer):
+class Telling(ThreadingHTTPServer):
     """Says this much of a chunked body at once and the rest when it is told."""
 
     daemon_threads = True
@@ -174,7 +175,7 @@ class Serving(ThreadingHTTPServer):
         self.asked = 0
         self.connection: socket.socket
         scheme = "http" if tls is None else "https"
-        self.source = OpenAICompatible(Endpoint("openai", "Serving", f"{scheme}://127.0.0.1:{self.server_port}"))
+        self.source = OpenAICompatible(Endpoint("openai", "Telling", f"{scheme}://127.0.0.1:{self.server_port}"))
         if tls is not None:
             self.socket = tls.wrap_socket(self.socket, server_side=True)
 
@@ -184,9 +185,9 @@ class Serving(ThreadingHTTPServer):
             self.connection.sendall(part)
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(Quiet):
     protocol_version = "HTTP/1.1"
-    server: Serving
+    server: Telling
 
     def do_POST(self) -> None:
         """One call."""
@@ -197,19 +198,12 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.say(b"".join([head.encode(), *self.server.parts]))
         self.server.asked += 1
 
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
-
 
 @contextlib.contextmanager
-def serving(*parts: bytes, encoding: str | None = None, tls: ssl.SSLContext | None = None) -> Iterator[Serving]:
-    with Serving(parts, encoding, tls) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-        thread.start()
+def telling(*parts: bytes, encoding: str | None = None, tls: ssl.SSLContext | None = None) -> Iterator[Telling]:
+    with serving(Telling(parts, encoding, tls)) as server:
         try:
             yield server
         finally:
-            server.shutdown()
-            thread.join()
             with contextlib.suppress(OSError):  # who still reads from it must not wait for ever
                 server.connection.shutdown(socket.SHUT_RDWR)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -15,6 +14,7 @@ from app.llm.endpoint import Endpoint
 from app.llm.openai_compatible import OpenAICompatible
 from app.llm.types import Finished, ModelRequest, ReasoningDelta, TextDelta, ToolCall, Turn, Usage
 from tests.llm.conftest import Chunk, whole
+from tests.support.serving import Quiet, serving
 
 Answers = Callable[..., list[Chunk]]
 
@@ -23,7 +23,7 @@ Answers = Callable[..., list[Chunk]]
 def answers() -> Iterator[Answers]:
     """`answers(event, …)`: what becomes of a stream of exactly these events."""
 
-    class Canned(BaseHTTPRequestHandler):
+    class Canned(Quiet):
         events: tuple[Any, ...] = ()
 
         def do_POST(self) -> None:
@@ -35,11 +35,7 @@ def answers() -> Iterator[Answers]:
                 data = event if isinstance(event, str) else json.dumps(event)
                 self.wfile.write(f"data: {data}\r\n\r\n".encode())
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Canned) as server:
-        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}).start()
+    with serving(ThreadingHTTPServer(("127.0.0.1", 0), Canned)) as server:
         source = OpenAICompatible(Endpoint("openai", "Compatible", f"http://127.0.0.1:{server.server_port}"))
 
         def answered(*events: Any) -> list[Chunk]:
@@ -47,7 +43,6 @@ def answers() -> Iterator[Answers]:
             return whole(source, ModelRequest("m", (Turn("user", "hi"),)))
 
         yield answered
-        server.shutdown()
 
 
 def delta(finish: str | None = None, **fields: Any) -> dict[str, Any]:

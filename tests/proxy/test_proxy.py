@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.proxy import Proxy
+from tests.support.serving import serving
 from tests.support.stack import until
 
 
@@ -39,12 +40,8 @@ class EchoOne(socketserver.BaseRequestHandler):
 
 @pytest.fixture
 def echo() -> Iterator[Echo]:
-    with Echo() as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
+    with serving(Echo()) as server:
         yield server
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture

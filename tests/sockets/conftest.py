@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 
 import pytest
@@ -14,6 +13,7 @@ from werkzeug.serving import make_server
 
 from tests.api.conftest import MakeApp, Person, ada, app, ben, make_app, own_valkey, sign_up
 from tests.sockets.talk import Talk, talking
+from tests.support.serving import serving
 
 __all__ = ["MakeApp", "Person", "ada", "app", "ben", "make_app", "own_valkey", "sign_up"]
 
@@ -51,24 +51,18 @@ Serve = Callable[[Flask], Site]
 @pytest.fixture
 def serve() -> Iterator[Serve]:
     """Serves an application, each request in a thread of its own."""
-    running = []
+    with ExitStack() as running:
 
-    def start(app: Flask) -> Site:
-        server = make_server("127.0.0.1", 0, app, threaded=True)
-        server.daemon_threads = True
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-        thread.start()
-        running.append((app, server, thread))
-        return Site(app, server.server_port)
+        def start(app: Flask) -> Site:
+            server = make_server("127.0.0.1", 0, app, threaded=True)
+            server.daemon_threads = True
+            running.enter_context(serving(server))
+            running.callback(app.extensions["hub"].close)
+            running.callback(app.extensions["sockets"].close)
+            return Site(app, server.server_port)
 
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    yield start
-    for served, server, thread in running:
-        served.extensions["sockets"].close()
-        served.extensions["hub"].close()
-        server.shutdown()
-        thread.join(5)
-        server.server_close()
+        logging.getLogger("werkzeug").setLevel(logging.ERROR)
+        yield start
 
 
 @pytest.fixture
