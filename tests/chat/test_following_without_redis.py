@@ -11,10 +11,12 @@ from flask import Flask
 from app.auth import principal
 from app.chat import finishing, following, watching
 from app.extensions import redis, settings
+from app.ids import new_id
 from app.jobs.reaper import Reaper
 from app.models import Status
 from app.stream import events
 from app.stream.hub import Hub
+from app.stream.subscription import Interest
 from tests.chat.acting import Acting, opened, read
 from tests.chat.conftest import a_key
 from tests.support import hubs, rows
@@ -33,7 +35,10 @@ def away(app: Flask, make_app: MakeApp, own_valkey: OwnValkey) -> Iterator[Flask
 
 @pytest.fixture
 def fragile(away: Flask) -> Iterator[Hub]:
+    """A hub that has its connection: who comes while it connects may be sent a second snapshot."""
     made = Hub(away, settings(), redis(), partial(watching.look, principal.owners))
+    with made.subscribe(Interest(str(new_id()), a_key(rows.a_user()))):
+        until(lambda: made.connected, what="the connection")
     yield made
     made.close()
     hubs.await_ended()
@@ -49,7 +54,6 @@ def test_readers_follow_the_checkpoints_and_get_the_end_while_redis_is_away(
         opened(following.reply(*ids, acting.reply_id, None)),
         opened(following.thread(*ids, acting.thread_id, None)),
     ]
-    until(lambda: fragile.connected, what="the connection")
     own_valkey.lose()
     acting.say("upon ").keep()
     grown = [read(stream, lambda t: t.grown(acting.reply_id) == "Once upon ") for stream in streams]
@@ -86,7 +90,6 @@ def test_a_stream_goes_on_through_a_redis_that_comes_back_empty(
     user_id = rows.a_user()
     acting = Acting(user_id).begin().say("Once ")
     stream = opened(following.reply(fragile, user_id, a_key(user_id), acting.reply_id, None))
-    until(lambda: fragile.connected, what="the connection")
     own_valkey.lose()
     acting.say("upon ").keep()
     own_valkey.start_valkey()
